@@ -1,0 +1,45 @@
+extension Tensor {
+    /// softmax(q k^T / sqrt(d) + causal) v.
+    ///
+    /// - Parameters: self, queries [B, H, Tq, d]; `keys`, `values` [B, Hkv, Tk, d]. With fewer key
+    ///   than query heads each group of H / Hkv query heads shares one (GQA). `isCausal` needs Tq == Tk.
+    /// - Returns: [B, H, Tq, d]
+    package func attention(
+        keys: Tensor, values: Tensor, isCausal: Bool
+    ) throws(TorchError) -> Tensor {
+        try dispatchOne(
+            "aten::scaled_dot_product_attention", "", .tensor(self), .tensor(keys), .tensor(values),
+            .optionalTensor(nil), .double(0), .bool(isCausal), .optionalDouble(nil),
+            .bool(keys.shape[1] != shape[1]))
+    }
+
+    /// Normalisation over the last axis with gain and bias.
+    package func layerNorm(
+        weight: Tensor, bias: Tensor, epsilon: Double
+    ) throws(TorchError) -> Tensor {
+        try dispatchOne(
+            "aten::layer_norm", "", .tensor(self), .ints([weight.count]), .optionalTensor(weight),
+            .optionalTensor(bias), .double(epsilon), .bool(true))
+    }
+
+    /// Rows of the table `self` [vocabulary, D] for int64 ids of any shape.
+    package func embedding(_ ids: Tensor) throws(TorchError) -> Tensor {
+        try dispatchOne(
+            "aten::embedding", "", .tensor(self), .tensor(ids), .int(-1), .bool(false), .bool(false)
+        )
+    }
+
+    /// 2-D convolution without padding; self [N, C, H, W], weight [D, C, k, k].
+    package func conv2d(weight: Tensor, stride: Int) throws(TorchError) -> Tensor {
+        try dispatchOne(
+            "aten::conv2d", "", .tensor(self), .tensor(weight), .optionalTensor(nil),
+            .ints([stride, stride]), .ints([0, 0]), .ints([1, 1]), .int(1))
+    }
+
+    /// Mean over non-overlapping `size` x `size` cells of [N, C, H, W]; an odd last row or column is cut.
+    package func averagePooled(_ size: Int) throws(TorchError) -> Tensor {
+        try dispatchOne(
+            "aten::avg_pool2d", "", .tensor(self), .ints([size, size]), .ints([size, size]),
+            .ints([0, 0]), .bool(false), .bool(true), .optionalInt(nil))
+    }
+}
