@@ -20,6 +20,9 @@ let package = Package(
         // The model's side: tensors, prefill methods, LongVA.
         .target(name: "Torch", dependencies: ["CTorch"], swiftSettings: settings),
         .target(name: "SparsePrefill", dependencies: ["Torch"], swiftSettings: settings),
+        .target(
+            name: "EmbeddedModel", exclude: ["README.md", "training"],
+            resources: [.copy("model")], swiftSettings: settings),
 
         // Tests.
         .target(
@@ -27,6 +30,8 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "TorchTests", dependencies: ["TestSupport", "Torch"], swiftSettings: settings),
+        .testTarget(
+            name: "EmbeddedModelTests", dependencies: ["EmbeddedModel"], swiftSettings: settings),
         .testTarget(
             name: "SparsePrefillTests", dependencies: ["SparsePrefill", "TestSupport", "Torch"],
             swiftSettings: settings),
