@@ -11,9 +11,19 @@ let settings: [SwiftSetting] = [
     .treatWarning("DeprecatedDeclaration", as: .warning),
 ]
 
+let argumentParser = Target.Dependency.product(
+    name: "ArgumentParser", package: "swift-argument-parser")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 
 let package = Package(
     name: "zipvl-batch",
+    products: [
+        .executable(name: "zipvl-bench", targets: ["zipvl-bench"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    ],
     targets: [
         .target(name: "CTorch", linkerSettings: [.linkedLibrary("dl")]),
 
@@ -21,8 +31,14 @@ let package = Package(
         .target(name: "Torch", dependencies: ["CTorch"], swiftSettings: settings),
         .target(name: "SparsePrefill", dependencies: ["Torch"], swiftSettings: settings),
         .target(
+            name: "LongVA", dependencies: ["SparsePrefill", "Torch", crypto], swiftSettings: settings),
+        .target(
             name: "EmbeddedModel", exclude: ["README.md", "training"],
             resources: [.copy("model")], swiftSettings: settings),
+        .executableTarget(
+            name: "zipvl-bench",
+            dependencies: ["EmbeddedModel", "LongVA", "SparsePrefill", "Torch", argumentParser],
+            swiftSettings: settings),
 
         // Tests.
         .target(
@@ -34,6 +50,9 @@ let package = Package(
             name: "EmbeddedModelTests", dependencies: ["EmbeddedModel"], swiftSettings: settings),
         .testTarget(
             name: "SparsePrefillTests", dependencies: ["SparsePrefill", "TestSupport", "Torch"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "LongVATests", dependencies: ["LongVA", "SparsePrefill", "TestSupport", "Torch"],
             swiftSettings: settings),
     ]
 )

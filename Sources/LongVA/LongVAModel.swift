@@ -1,0 +1,95 @@
+package import Torch
+
+/// Which model runs where.
+package struct ModelOptions: Sendable {
+    package enum DTypeChoice: String, Codable, Sendable, CaseIterable {
+        /// float32 on the CPU, bfloat16 on a GPU.
+        case auto
+        case float32, bfloat16
+    }
+
+    package var directory: String
+    /// `cpu` or `cuda:N`.
+    package var device: String
+    package var dtype: DTypeChoice
+
+    package init(directory: String, device: String = "cpu", dtype: DTypeChoice = .auto) {
+        self.directory = directory
+        self.device = device
+        self.dtype = dtype
+    }
+
+    package static func resolve(_ dtype: DTypeChoice, on device: Device) -> DType {
+        switch dtype {
+        case .float32: .float32
+        case .bfloat16: .bfloat16
+        case .auto: device == .cpu ? .float32 : .bfloat16
+        }
+    }
+}
+
+/// CLIP ViT, MLP projector, 2x2 pooling and Qwen2, loaded from a directory in LongVA's layout.
+///
+/// Not `Sendable`: a model and its tensors live in one isolation domain. `answer` keeps no state.
+package final class LongVAModel {
+    package let tokenizer: Qwen2Tokenizer
+    package let layout: CheckpointLayout
+    package var generation: GenerationConfiguration
+    package let visionTower: CLIPVisionTower
+    package let projector: MultimodalProjector
+    package let pooling: SpatialPooling
+    package let decoder: Qwen2Model
+    package let device: Device
+    package let dtype: DType
+
+    /// Frames that go through the vision tower together.
+    package static let visionBatch = 8
+
+    /// Opens, checks and loads the model. libtorch must have been loaded.
+    package convenience init(_ options: ModelOptions) throws {
+        try self.init(ModelDirectory(options.directory), options)
+    }
+
+    package init(_ directory: ModelDirectory, _ options: ModelOptions) throws {
+        guard let device = Device(options.device) else {
+            throw ModelError(
+                .configuration, "device \"\(options.device)\" is neither cpu nor cuda:N")
+        }
+        let dtype = ModelOptions.resolve(options.dtype, on: device)
+        let bytes = directory.weightBytes(dtype)
+        if device == .cpu, let available = HostMemory.available(), bytes > available {
+            throw ModelError(
+                .wouldNotFit,
+                "\(directory.path): the weights take \(bytes >> 20) MiB as \(dtype), "
+                    + "but only \(available >> 20) MiB are available")
+        }
+        TorchLibrary.disableGradients()
+        self.device = device
+        self.dtype = dtype
+        tokenizer = directory.tokenizer
+        layout = directory.layout
+        generation = directory.generation
+        let tower = Weights(directory.tower, device: device, dtype: dtype)
+        let text = Weights(directory.text, device: device, dtype: dtype)
+        visionTower = try CLIPVisionTower(
+            tower[directory.towerPrefix], layout.vision,
+            selectLayer: directory.configuration.selectLayer)
+        projector = try MultimodalProjector(
+            text["model.mm_projector"], visionWidth: layout.vision.width,
+            hiddenSize: directory.configuration.hiddenSize)
+        pooling = SpatialPooling(
+            grid: layout.vision.grid, stride: directory.configuration.poolStride)
+        decoder = try Qwen2Model(text, layout)
+    }
+
+    /// Side S of the frames the vision tower takes.
+    package var imageSide: Int { layout.vision.imageSize }
+
+    /// The element type the run uses, as it is stored with each job.
+    package var resolvedDType: String { dtype == .bfloat16 ? "bfloat16" : "float32" }
+
+    /// SHA-256 in hexadecimal of everything that can change an answer, large tensors by header only.
+    package static func fingerprint(directory: String) throws -> String {
+        try ModelFingerprint.hex(directory: directory)
+    }
+}

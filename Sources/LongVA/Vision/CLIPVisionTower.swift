@@ -1,0 +1,97 @@
+package import Torch
+
+/// The CLIP vision transformer up to the selected hidden state, without the class token
+/// (transformers, models/clip/modeling_clip.py).
+package struct CLIPVisionTower {
+    private let geometry: CheckpointLayout.Vision
+    private let classEmbedding: Tensor  // [1, 1, D]
+    private let patchEmbedding: Tensor  // [D, 3, p, p]
+    private let positionEmbedding: Tensor  // [1 + P, D]
+    private let preNorm: LayerNorm
+    private let layers: [CLIPEncoderLayer]
+
+    /// - Parameter selectLayer: index into the list of embeddings and layer outputs, as
+    ///   `mm_vision_select_layer` counts: -2 is the output of the last layer but one.
+    package init(
+        _ weights: Weights, _ geometry: CheckpointLayout.Vision, selectLayer: Int
+    ) throws {
+        self.geometry = geometry
+        let used = selectLayer >= 0 ? selectLayer : geometry.layerCount + 1 + selectLayer
+        guard (0...geometry.layerCount).contains(used) else {
+            throw ModelError(
+                .configuration,
+                "mm_vision_select_layer \(selectLayer) is outside the tower's \(geometry.layerCount) layers"
+            )
+        }
+        let width = geometry.width
+        let embeddings = weights["embeddings"]
+        classEmbedding = try embeddings.tensor("class_embedding", [width]).reshaped([1, 1, width])
+        patchEmbedding = try embeddings["patch_embedding"]
+            .tensor("weight", [width, 3, geometry.patchSize, geometry.patchSize])
+        positionEmbedding = try embeddings["position_embedding"]
+            .tensor("weight", [geometry.grid * geometry.grid + 1, width])
+        preNorm = try LayerNorm(
+            weights["pre_layrnorm"], width, epsilon: geometry.layerNormEpsilon)
+        // Layers past the selected one are never loaded.
+        layers = try (0..<used).map {
+            try CLIPEncoderLayer(weights["encoder"]["layers"][$0], geometry)
+        }
+    }
+
+    /// - Parameter pixels: [N, 3, S, S], normalised.
+    /// - Returns: [N, P, D]
+    package func callAsFunction(_ pixels: Tensor) throws -> Tensor {
+        let count = pixels.shape[0]
+        let width = geometry.width
+        let patches = try pixels.conv2d(weight: patchEmbedding, stride: geometry.patchSize)
+            .reshaped([count, width, -1]).transposed(1, 2)  // [N, P, D]
+        let classes = try classEmbedding.expanded([count, 1, width])
+        var x = try Tensor.concatenated([classes, patches], axis: 1) + positionEmbedding
+        x = try preNorm(x)
+        for layer in layers { x = try layer(x) }
+        return try x.narrowed(1, from: 1, count: x.shape[1] - 1)
+    }
+}
+
+/// Pre-norm encoder layer: attention over all patches, then quick_gelu MLP.
+struct CLIPEncoderLayer {
+    private let heads: Int
+    private let norm1: LayerNorm
+    private let norm2: LayerNorm
+    private let query: Linear
+    private let key: Linear
+    private let value: Linear
+    private let output: Linear
+    private let up: Linear
+    private let down: Linear
+
+    init(_ weights: Weights, _ geometry: CheckpointLayout.Vision) throws {
+        let width = geometry.width
+        heads = geometry.heads
+        norm1 = try LayerNorm(weights["layer_norm1"], width, epsilon: geometry.layerNormEpsilon)
+        norm2 = try LayerNorm(weights["layer_norm2"], width, epsilon: geometry.layerNormEpsilon)
+        let attention = weights["self_attn"]
+        query = try Linear(attention["q_proj"], width, width, bias: true)
+        key = try Linear(attention["k_proj"], width, width, bias: true)
+        value = try Linear(attention["v_proj"], width, width, bias: true)
+        output = try Linear(attention["out_proj"], width, width, bias: true)
+        up = try Linear(weights["mlp"]["fc1"], width, geometry.feedForward, bias: true)
+        down = try Linear(weights["mlp"]["fc2"], geometry.feedForward, width, bias: true)
+    }
+
+    func callAsFunction(_ input: Tensor) throws -> Tensor {  // [N, 1 + P, D]
+        let normed = try norm1(input)
+        let attended = try split(query(normed))
+            .attention(keys: split(key(normed)), values: split(value(normed)), isCausal: false)
+        let merged = try attended.transposed(1, 2).reshaped(input.shape)
+        let x = try input + output(merged)
+        let hidden = try up(norm2(x))
+        let activated = try hidden * (hidden * 1.702).sigmoid()  // quick_gelu
+        return try x + down(activated)
+    }
+
+    /// [N, T, D] to [N, heads, T, D / heads]
+    private func split(_ x: Tensor) throws -> Tensor {
+        try x.reshaped([x.shape[0], x.shape[1], heads, x.shape[2] / heads]).transposed(1, 2)
+    }
+}
