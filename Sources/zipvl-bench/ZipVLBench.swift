@@ -1,0 +1,10 @@
+import ArgumentParser
+
+/// Times the model's side alone: no FFmpeg and no SQLite, so that it runs on a bare GPU machine.
+@main
+struct ZipVLBench: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "zipvl-bench",
+        abstract: "Times the model on frames made from a seed; prints JSON lines.",
+        subcommands: [PrefillBenchmark.self])
+}
