@@ -14,15 +14,19 @@ let settings: [SwiftSetting] = [
 let argumentParser = Target.Dependency.product(
     name: "ArgumentParser", package: "swift-argument-parser")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let package = Package(
     name: "zipvl-batch",
     products: [
-        .executable(name: "zipvl-bench", targets: ["zipvl-bench"]),
+        .executable(name: "zipvl-bench", targets: ["zipvl-bench"])
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .target(name: "CTorch", linkerSettings: [.linkedLibrary("dl")]),
@@ -31,10 +35,16 @@ let package = Package(
         .target(name: "Torch", dependencies: ["CTorch"], swiftSettings: settings),
         .target(name: "SparsePrefill", dependencies: ["Torch"], swiftSettings: settings),
         .target(
-            name: "LongVA", dependencies: ["SparsePrefill", "Torch", crypto], swiftSettings: settings),
+            name: "LongVA", dependencies: ["SparsePrefill", "Torch", crypto],
+            swiftSettings: settings),
         .target(
             name: "EmbeddedModel", exclude: ["README.md", "training"],
             resources: [.copy("model")], swiftSettings: settings),
+        .target(
+            name: "Schema", path: "schema",
+            resources: [.embedInCode("sqlite_v001.sql")], swiftSettings: settings),
+        .target(
+            name: "Jobs", dependencies: ["Schema", crypto, grdb, yams], swiftSettings: settings),
         .executableTarget(
             name: "zipvl-bench",
             dependencies: ["EmbeddedModel", "LongVA", "SparsePrefill", "Torch", argumentParser],

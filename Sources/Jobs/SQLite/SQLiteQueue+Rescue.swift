@@ -1,0 +1,104 @@
+import GRDB
+
+extension SQLiteQueue {
+    /// Takes back the jobs of workers that are gone.
+    ///
+    /// A worker of this kernel is gone when its lock is free: known at once, and whatever the clock
+    /// says. Of a worker elsewhere only the lease tells. A crash counts in `crashes`, not as an
+    /// attempt; at `max_crashes` the job is failed for good (class `crash`, code `worker_died`).
+    /// Of several jobs of one worker the first claimed is blamed: it was the one being answered, the
+    /// others only waited their turn.
+    package func rescue() async throws -> [Rescued] {
+        // A look first: mostly there is nothing, and a write transaction would keep others waiting.
+        let held = try await read { try Self.heldJobs($0) }
+        let now = environment.now()
+        let lost = try held.compactMap { try lostJob($0, now: now) }
+        guard !lost.isEmpty else { return [] }
+        let rescued = try await write { db, now in
+            var blamed: Set<WorkerID> = []
+            return try lost.compactMap { lost in
+                let worker = lost.job.worker.id
+                let rescued = try Self.takeBack(
+                    lost, isBlamed: !blamed.contains(worker), db, now)
+                if rescued != nil { blamed.insert(worker) }
+                return rescued
+            }
+        }
+        removeLocks(of: Set(lost.filter(\.isDead).map(\.job.worker)))
+        return rescued
+    }
+
+    /// A running job and who runs it.
+    private struct HeldJob: Sendable {
+        var attempt: AttemptID
+        var leaseEnd: Int64
+        var worker: KnownWorker
+    }
+
+    private struct LostJob: Sendable {
+        var job: HeldJob
+        /// Known to be dead; else only its lease has run out.
+        var isDead: Bool
+    }
+
+    private static func heldJobs(_ db: Database) throws -> [HeldJob] {
+        try Row.fetchAll(
+            db,
+            sql: """
+                SELECT j.attempt_id, j.lease_expires_at_ms, w.*
+                FROM jobs j JOIN attempts t ON t.attempt_id = j.attempt_id
+                JOIN workers w USING (worker_id) WHERE j.state = 'running' ORDER BY j.attempt_id
+                """
+        ).map { row in
+            HeldJob(
+                attempt: try row.value("attempt_id"),
+                leaseEnd: try row.value("lease_expires_at_ms"), worker: try KnownWorker(row: row))
+        }
+    }
+
+    private func lostJob(_ job: HeldJob, now: Int64) throws -> LostJob? {
+        switch try isAlive(job.worker) {
+        case true?: nil
+        case false?: LostJob(job: job, isDead: true)
+        case nil: job.leaseEnd < now ? LostJob(job: job, isDead: false) : nil
+        }
+    }
+
+    /// `nil` when since the look the job has ended, was taken back by somebody else, or its lease
+    /// was prolonged.
+    private static func takeBack(
+        _ lost: LostJob, isBlamed: Bool, _ db: Database, _ now: Int64
+    ) throws -> Rescued? {
+        let attempt = lost.job.attempt
+        guard let job = try running(db, attempt),
+            try lost.isDead || job.value("lease_expires_at_ms") < now
+        else { return nil }
+        let id: JobID = try job.value("job_id")
+        let crashes = try job.value("crashes") + (isBlamed ? 1 : 0)
+        let death = Failure(
+            errorClass: .crash, code: "worker_died",
+            message: "the worker died while it ran this job (\(crashes) of "
+                + "\(try job.value("max_crashes") as Int) times)",
+            stage: try job.optional("stage"))
+        try close(
+            db, attempt, outcome: isBlamed ? "crashed" : "interrupted", isBlamed ? death : nil, now,
+            note: "the worker died on another job")
+
+        let fate: Rescued.Fate
+        if try job.isSet("cancel_requested_at_ms") {
+            fate = .cancelled
+            try finish(db, id, .cancelled, .cancelled, now)
+        } else if try isBlamed && crashes >= job.value("max_crashes") {
+            fate = .quarantined
+            try finish(db, id, .failed, death, now)
+        } else {
+            fate = .requeued
+            try requeue(db, id, at: now, "attempts_made = attempts_made - 1,")
+        }
+        try db.execute(
+            sql: "UPDATE jobs SET crashes = ? WHERE job_id = ?", arguments: [crashes, id])
+        if lost.isDead { try bury(db, lost.job.worker.id, now) }
+        try record(db, "rescued_\(fate)", job: id, attempt: attempt, now)
+        return Rescued(job: id, attempt: attempt, fate: fate)
+    }
+}
