@@ -20,7 +20,8 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let package = Package(
     name: "zipvl-batch",
     products: [
-        .executable(name: "zipvl-bench", targets: ["zipvl-bench"])
+        .executable(name: "zipvl-bench", targets: ["zipvl-bench"]),
+        .executable(name: "zipvl-bench-io", targets: ["zipvl-bench-io"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -29,6 +30,12 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
+        // C: FFmpeg's headers and libtorch's stable C ABI.
+        .systemLibrary(
+            name: "CFFmpeg", pkgConfig: "libavformat libavcodec libswscale libavutil",
+            providers: [
+                .apt(["libavformat-dev", "libavcodec-dev", "libswscale-dev", "libavutil-dev"])
+            ]),
         .target(name: "CTorch", linkerSettings: [.linkedLibrary("dl")]),
 
         // The model's side: tensors, prefill methods, LongVA.
@@ -40,6 +47,9 @@ let package = Package(
         .target(
             name: "EmbeddedModel", exclude: ["README.md", "training"],
             resources: [.copy("model")], swiftSettings: settings),
+
+        // Video and queue.
+        .target(name: "VideoFrames", dependencies: ["CFFmpeg"], swiftSettings: settings),
         .target(
             name: "Schema", path: "schema",
             resources: [.embedInCode("sqlite_v001.sql")], swiftSettings: settings),
@@ -48,6 +58,9 @@ let package = Package(
         .executableTarget(
             name: "zipvl-bench",
             dependencies: ["EmbeddedModel", "LongVA", "SparsePrefill", "Torch", argumentParser],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "zipvl-bench-io", dependencies: ["VideoFrames", argumentParser],
             swiftSettings: settings),
 
         // Tests.
@@ -64,5 +77,8 @@ let package = Package(
         .testTarget(
             name: "LongVATests", dependencies: ["LongVA", "SparsePrefill", "TestSupport", "Torch"],
             swiftSettings: settings),
+        .testTarget(
+            name: "VideoFramesTests", dependencies: ["VideoFrames", "zipvl-bench-io"],
+            exclude: ["Fixtures", "make_resize_fixtures.py"], swiftSettings: settings),
     ]
 )

@@ -1,0 +1,146 @@
+internal import CFFmpeg
+
+/// A video that has been opened, with its decoder and the table of its frames.
+final class OpenVideo {
+    let file: RegularFile
+    let limits: SamplingLimits
+    let budget: Budget
+    let container: String
+    let codec: String
+    let orientation: Orientation
+    var reader: PacketReader
+    var decoder: Decoder
+    let references: ReferenceCheck
+    private(set) var table: FrameTable
+    /// Whether the table came from the sample index and knows only the groups that were asked for.
+    private var isPartial: Bool
+    private var scanPackets = 0
+
+    init(path: String, limits: SamplingLimits) throws(VideoError) {
+        AV.silence()
+        file = try RegularFile(path: path)
+        self.limits = limits
+        budget = Budget(limits.time)
+        let demuxer = try Demuxer(file, limits: limits, budget: budget)
+        let index = try StreamChoice.video(in: demuxer)
+        demuxer.keepOnly(index)
+        guard let stream = demuxer.stream(index), let parameters = stream.pointee.codecpar else {
+            throw VideoError(code: .noVideoStream, path: path, message: "no video stream")
+        }
+        container = demuxer.container
+        codec = AV.string(avcodec_get_name(parameters.pointee.codec_id)) ?? "unknown"
+        orientation = Orientation(matrix: zvl_display_matrix(stream))
+        references = ReferenceCheck(parameters)
+        decoder = try Decoder(parameters, path: path, limits: limits)
+        if let indexed = FrameTable.indexed(demuxer, stream: index) {
+            table = indexed
+            isPartial = true
+            reader = try PacketReader(demuxer, stream: index, limits: limits, budget: budget)
+        } else {
+            table = FrameTable(entries: [], timeBase: 1)
+            isPartial = false
+            reader = try PacketReader(demuxer, stream: index, limits: limits, budget: budget)
+            try scan()
+        }
+        try requireFrames()
+    }
+
+    var packetsRead: Int { reader.packetsRead + scanPackets }
+
+    /// Chooses frames and makes sure that the table knows them and the first and last frame.
+    ///
+    /// - Parameter choose: ranks wanted of a given total. Called again if the index proves wrong.
+    func locate(_ choose: (Int) -> [Int]) throws(VideoError) -> [Int] {
+        let ranks = choose(table.total)
+        guard isPartial else { return ranks }
+        let needed = Set(ranks).union([0, table.total - 1])
+        if try table.resolve(ranks: Array(needed), reader: &reader) { return ranks }
+        isPartial = false
+        try reader.rewind()
+        try scan()
+        try requireFrames()
+        return choose(table.total)
+    }
+
+    /// Builds the table by reading every packet, then finds the order of display.
+    private func scan() throws(VideoError) {
+        let warnings = table.warnings
+        let scanned = try reader.scan()
+        table = scanned.table
+        table.warnings = warnings + table.warnings
+        scanPackets += table.entries.count
+        try findOrder(scanned.pictures)
+    }
+
+    private func findOrder(_ pictures: [PictureKind]) throws(VideoError) {
+        let rate = table.decodingRate ?? reader.statedFrameRate
+        if container == "avi" || SeekKind(container: container) == .none, !decoder.isIntraOnly,
+            table.entries.contains(where: { $0.statedPTS == AV.noPTS })
+        {
+            if !table.order(by: pictures, frameRate: rate) {
+                try table.orderByDecoding(reader: &reader, decoder: decoder, frameRate: rate)
+            }
+        } else if !table.orderByTime(isIntraOnly: decoder.isIntraOnly) {
+            if decoder.isIntraOnly {
+                let shown = table.entries.indices.filter { table.entries[$0].isShown }
+                table.setOrder(shown, frameRate: rate)
+            } else {
+                try table.orderByDecoding(reader: &reader, decoder: decoder, frameRate: rate)
+            }
+        }
+    }
+
+    private func requireFrames() throws(VideoError) {
+        guard table.total > 0 else {
+            let reasons = table.warnings.map { " (\($0))" }.joined()
+            throw VideoError(
+                code: .noFrames, path: file.path,
+                message: "expected frames in the \(codec) stream, found none that can be shown"
+                    + reasons)
+        }
+    }
+
+    /// What the file is, given the first picture that was decoded.
+    func facts(first picture: PictureFacts) -> VideoFacts {
+        let last = table.milliseconds(rank: table.total - 1)
+        let frame = table.frameMilliseconds
+        let span = Double(table.total - 1)
+        return VideoFacts(
+            container: container, codec: codec, width: picture.width, height: picture.height,
+            rotation: orientation.degrees,
+            // A damaged clock may claim anything.
+            durationMilliseconds: Int64(max(0, min(last + frame, 1e15)).rounded()),
+            frameCount: table.total,
+            framesPerSecond: last > 0 ? span * 1000 / last : (frame > 0 ? 1000 / frame : 0),
+            pixelFormat: picture.pixelFormat, colorSpace: picture.colorSpace,
+            colorRange: picture.colorRange, transfer: picture.transfer)
+    }
+}
+
+/// What a decoded picture says of itself.
+struct PictureFacts {
+    /// Display size.
+    let width: Int
+    let height: Int
+    let pixelFormat: String?
+    let colorSpace: String?
+    let colorRange: String?
+    let transfer: String?
+
+    init(_ picture: borrowing Picture, orientation: Orientation) {
+        let frame = picture.raw.pointee
+        let (width, height) = (Int(frame.width), Int(frame.height))
+        self.width = orientation.transposes ? height : width
+        self.height = orientation.transposes ? width : height
+        pixelFormat = AV.string(av_get_pix_fmt_name(AVPixelFormat(frame.format)))
+        colorSpace =
+            frame.colorspace == AVCOL_SPC_UNSPECIFIED
+            ? nil : AV.string(av_color_space_name(frame.colorspace))
+        colorRange =
+            frame.color_range == AVCOL_RANGE_UNSPECIFIED
+            ? nil : AV.string(av_color_range_name(frame.color_range))
+        transfer =
+            frame.color_trc == AVCOL_TRC_UNSPECIFIED
+            ? nil : AV.string(av_color_transfer_name(frame.color_trc))
+    }
+}

@@ -1,0 +1,124 @@
+/// The sampling of one video from opening to the last row.
+final class SamplingRun {
+    private let request: SamplingRequest
+    private let limits: SamplingLimits
+    private let allocate: (Int) throws(VideoError) -> UnsafeMutableRawBufferPointer
+    private let clock = ContinuousClock()
+
+    /// - Parameter allocate: gives memory for all rows. The result's `pixels` stay empty: the caller knows
+    ///   where they are.
+    init(
+        _ request: SamplingRequest, limits: SamplingLimits,
+        allocate: @escaping (Int) throws(VideoError) -> UnsafeMutableRawBufferPointer
+    ) throws(VideoError) {
+        guard (1...limits.frames).contains(request.frames), (0...8192).contains(request.side) else {
+            throw VideoError(
+                code: .tooLarge, path: request.path,
+                message: "expected 1 to \(limits.frames) frames of side 0 to 8192, found "
+                    + "\(request.frames) of side \(request.side)")
+        }
+        self.request = request
+        self.limits = limits
+        self.allocate = allocate
+    }
+
+    func sample() throws(VideoError) -> SampledFrames {
+        let start = clock.now
+        let video = try OpenVideo(path: request.path, limits: limits)
+        let count = request.frames
+        let requested = try video.locate { FrameSampler.uniformIndices(total: $0, count: count) }
+        let writer = try FrameWriter(
+            request, orientation: video.orientation, limits: limits, allocate: allocate)
+
+        var rows: [Int: [Int]] = [:]
+        for (row, rank) in requested.enumerated() { rows[rank, default: []].append(row) }
+        let decoding = try FrameDecoding(video) { rank, picture throws(VideoError) in
+            guard let places = rows[rank], let first = places.first else { return }
+            try writer.write(picture, toRow: first)
+            for row in places.dropFirst() { writer.copy(row: first, to: row) }
+        }
+        var shown = requested
+        let missing = try decoding.run(ranks: Array(rows.keys))
+        if !missing.isEmpty {
+            try decoding.explore(ranks: missing)
+            if decoding.seen.isEmpty {
+                // Nothing near them: look over the whole file.
+                try decoding.explore(
+                    ranks: video.locate { FrameSampler.uniformIndices(total: $0, count: 16) })
+            }
+            let good = decoding.readable
+            var late = Set<Int>()
+            for rank in missing {
+                guard let nearest = Self.nearest(to: rank, in: good), let places = rows[rank] else {
+                    throw Self.nothingDecoded(video, decoding)
+                }
+                for row in places { shown[row] = nearest }
+                if !decoding.delivered.contains(nearest) { late.insert(nearest) }
+                rows[nearest, default: []].append(contentsOf: places)
+            }
+            let lost = try decoding.run(ranks: Array(late))
+            guard lost.isEmpty else { throw Self.nothingDecoded(video, decoding) }
+            for rank in missing {
+                guard let row = rows[rank]?.first, let source = rows[shown[row]]?.first else {
+                    continue
+                }
+                for other in rows[rank] ?? [] { writer.copy(row: source, to: other) }
+            }
+        }
+        guard let picture = writer.firstPicture else { throw Self.nothingDecoded(video, decoding) }
+        let elapsed = clock.now - start
+        return SampledFrames(
+            count: count, width: writer.width, height: writer.height,
+            frameIndex: shown, requestedIndex: requested,
+            framePTSMilliseconds: shown.map { video.table.milliseconds(rank: $0) },
+            facts: video.facts(first: picture),
+            warnings: Self.warnings(video, decoding, missing: missing),
+            decodeMilliseconds: elapsed.milliseconds, childPeakBytes: 0,
+            packetsRead: video.packetsRead, framesDecoded: decoding.framesDecoded,
+            framesNeeded: decoding.framesNeeded)
+    }
+
+    /// The nearest of ascending ranks; of two equally near ones the earlier.
+    static func nearest(to rank: Int, in good: [Int]) -> Int? {
+        good.min { (abs($0 - rank), $0) < (abs($1 - rank), $1) }
+    }
+
+    private static func nothingDecoded(
+        _ video: OpenVideo, _ decoding: FrameDecoding
+    ) -> VideoError {
+        VideoError(
+            code: .decode, path: video.file.path,
+            message: "expected \(video.table.total) frames of \(video.codec), none of those needed "
+                + "could be decoded (\(decoding.lostPackets.count) packets damaged)")
+    }
+
+    private static func warnings(
+        _ video: OpenVideo, _ decoding: FrameDecoding, missing: [Int]
+    ) -> [String] {
+        var warnings = video.table.warnings
+        if !missing.isEmpty {
+            warnings.append(
+                "\(missing.count) frames could not be read and show the nearest readable one: "
+                    + list(missing))
+        }
+        if !decoding.lostPackets.isEmpty {
+            warnings.append("\(decoding.lostPackets.count) packets are damaged")
+        }
+        let concealed = decoding.damagedFrames.intersection(decoding.delivered).sorted()
+        if !concealed.isEmpty {
+            warnings.append(
+                "\(concealed.count) sampled frames have concealed damage: \(list(concealed))")
+        }
+        return warnings
+    }
+
+    private static func list(_ ranks: [Int]) -> String {
+        ranks.prefix(8).map(String.init).joined(separator: ", ") + (ranks.count > 8 ? ", ..." : "")
+    }
+}
+
+extension Duration {
+    var milliseconds: Double {
+        Double(components.seconds) * 1e3 + Double(components.attoseconds) * 1e-15
+    }
+}

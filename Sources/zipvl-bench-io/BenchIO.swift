@@ -1,0 +1,9 @@
+import ArgumentParser
+
+/// Benchmarks of everything before the model.
+@main
+struct BenchIO: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "zipvl-bench-io", abstract: "Measures frame sampling.",
+        subcommands: [SampleCommand.self, SamplerCommand.self])
+}
