@@ -20,6 +20,7 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let package = Package(
     name: "zipvl-batch",
     products: [
+        .executable(name: "zipvl-batch", targets: ["zipvl-batch"]),
         .executable(name: "zipvl-bench", targets: ["zipvl-bench"]),
         .executable(name: "zipvl-bench-io", targets: ["zipvl-bench-io"]),
     ],
@@ -55,6 +56,21 @@ let package = Package(
             resources: [.embedInCode("sqlite_v001.sql")], swiftSettings: settings),
         .target(
             name: "Jobs", dependencies: ["Schema", crypto, grdb, yams], swiftSettings: settings),
+
+        // The one place that joins them, and the command line.
+        .target(
+            name: "Runner",
+            dependencies: [
+                "EmbeddedModel", "Jobs", "LongVA", "SparsePrefill", "Torch", "VideoFrames", crypto,
+            ],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "zipvl-batch",
+            dependencies: [
+                "EmbeddedModel", "Jobs", "LongVA", "Runner", "SparsePrefill", "Torch",
+                "VideoFrames", argumentParser,
+            ],
+            swiftSettings: settings),
         .executableTarget(
             name: "zipvl-bench",
             dependencies: ["EmbeddedModel", "LongVA", "SparsePrefill", "Torch", argumentParser],
@@ -80,5 +96,21 @@ let package = Package(
         .testTarget(
             name: "VideoFramesTests", dependencies: ["VideoFrames", "zipvl-bench-io"],
             exclude: ["Fixtures", "make_resize_fixtures.py"], swiftSettings: settings),
+        .executableTarget(
+            name: "storm-worker", dependencies: ["Jobs", "Runner", crypto],
+            path: "Tests/StormWorker", swiftSettings: settings),
+        .testTarget(
+            name: "JobsTests", dependencies: ["Jobs", "Schema", "storm-worker", grdb],
+            swiftSettings: settings),
+        .testTarget(
+            name: "RunnerTests",
+            dependencies: [
+                "Jobs", "LongVA", "Runner", "SparsePrefill", "Torch", "VideoFrames",
+                "storm-worker", crypto, grdb,
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "CommandTests", dependencies: ["TestSupport", "zipvl-batch"],
+            swiftSettings: settings),
     ]
 )

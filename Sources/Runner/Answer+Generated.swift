@@ -1,0 +1,65 @@
+import Foundation
+import Jobs
+import LongVA
+import VideoFrames
+
+extension Answer {
+    /// The answer row of one generated answer.
+    init(
+        _ generated: GeneratedAnswer, _ verdict: Scoring.Verdict, _ frames: SampledFrames,
+        totalMS: Double
+    ) {
+        self.init(
+            answer: generated.text, choice: verdict.choice, correct: verdict.correct,
+            finishReason: generated.finishReason == .stop ? .stop : .length,
+            framesUsed: frames.count, visualTokens: generated.visualTokens,
+            promptTokens: generated.promptTokens, outputTokens: generated.outputTokens,
+            keptTokenRatioMean: generated.keptTokenRatioMean,
+            attnFLOPsDense: generated.attnFLOPsDense, attnFLOPsUsed: generated.attnFLOPsUsed,
+            attnFLOPsSavedPctPaper: generated.attnFLOPsSavedPctPaper,
+            llmFLOPsDense: generated.llmFLOPsDense, llmFLOPsUsed: generated.llmFLOPsUsed,
+            kvCacheBytesDense: generated.kvCacheBytesDense,
+            kvCacheBytesUsed: generated.kvCacheBytesUsed,
+            // The child decodes beside the model, so both peaks may stand at once.
+            peakHostBytes: ProcessMemory.peakBytes + frames.childPeakBytes, peakDeviceBytes: nil,
+            decodeVideoMS: frames.decodeMilliseconds, visionMS: generated.visionMS,
+            prefillMS: generated.prefillMS, generateMS: generated.generateMS, totalMS: totalMS,
+            warnings: frames.warnings, extraJSON: AnswerDetails(generated, frames).json)
+    }
+}
+
+/// What has no column: per-layer arrays, and which frames were seen.
+private struct AnswerDetails: Encodable {
+    let layers: LayerFigures
+    let frameIndex: [Int]
+    let framesDecoded: Int
+    let packetsRead: Int
+
+    init(_ generated: GeneratedAnswer, _ frames: SampledFrames) {
+        layers = generated.layers
+        frameIndex = frames.frameIndex
+        framesDecoded = frames.framesDecoded
+        packetsRead = frames.packetsRead
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case frameIndex = "frame_index"
+        case framesDecoded = "frames_decoded"
+        case packetsRead = "packets_read"
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        try layers.encode(to: encoder)
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(frameIndex, forKey: .frameIndex)
+        try container.encode(framesDecoded, forKey: .framesDecoded)
+        try container.encode(packetsRead, forKey: .packetsRead)
+    }
+
+    /// `nil` when a number has no place in JSON (infinite): the answer itself still counts.
+    var json: String? {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) }
+    }
+}

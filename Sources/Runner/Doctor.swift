@@ -1,0 +1,124 @@
+import Foundation
+import Glibc
+package import Jobs
+import LongVA
+import Torch
+package import VideoFrames
+
+/// Looks at everything a run needs, without running anything.
+package struct Doctor: Sendable {
+    package var queuePath: String
+    /// `embedded`, a directory, or `nil` for the embedded model.
+    package var model: String?
+    /// `cpu` or `cuda:N`
+    package var device: String
+    package var torch: String?
+
+    package init(queuePath: String, model: String?, device: String, torch: String?) {
+        self.queuePath = queuePath
+        self.model = model
+        self.device = device
+        self.torch = torch
+    }
+
+    /// - Parameter sampler: asked whether its child starts
+    package func examine(_ sampler: SamplerProcess) async -> [Finding] {
+        var findings = [torchFinding(), ffmpegFinding]
+        findings.append(await samplerFinding(sampler))
+        findings.append(modelFinding())
+        findings.append(memoryFinding)
+        findings += await queueFindings()
+        findings.append(diskFinding)
+        return findings
+    }
+
+    private func torchFinding() -> Finding {
+        do {
+            let library = try TorchLibrary.load(explicit: torch)
+            if device != "cpu" { try library.loadCUDA() }
+            return Finding(
+                level: .ok, subject: "libtorch",
+                detail: "\(library.version) in \(library.directory) (found by \(library.origin)), "
+                    + "\(TorchLibrary.threadCount()) threads, device \(device)")
+        } catch {
+            return Finding(level: .error, subject: "libtorch", detail: "\(error)")
+        }
+    }
+
+    private var ffmpegFinding: Finding {
+        Finding(
+            level: .ok, subject: "ffmpeg", detail: LibraryVersions.all.joined(separator: ", "))
+    }
+
+    /// A file that cannot exist: a child that says so works.
+    private func samplerFinding(_ sampler: SamplerProcess) async -> Finding {
+        do {
+            _ = try await sampler.probe(path: "/dev/null/no video", timeBudget: .seconds(20))
+        } catch let error as VideoError where error.code != .crashed && error.code != .timeout {
+            return Finding(level: .ok, subject: "sampler", detail: "the sampling child starts")
+        } catch {
+            return Finding(level: .error, subject: "sampler", detail: "\(error)")
+        }
+        return Finding(level: .error, subject: "sampler", detail: "a missing file was read")
+    }
+
+    private func modelFinding() -> Finding {
+        do {
+            let reference = try ModelReference(model)
+            let directory = try ModelDirectory(reference.directory)
+            let dtype = ModelOptions.resolve(.auto, on: Device(device) ?? .cpu)
+            let bytes = directory.weightBytes(dtype)
+            let available = HostMemory.available() ?? .max
+            let isTooBig = device == "cpu" && bytes > available
+            return Finding(
+                level: isTooBig ? .error : .ok, subject: "model",
+                detail: "\(reference.directory): \(bytes >> 20) MiB as \(dtype), frames of side "
+                    + "\(directory.layout.vision.imageSize), \(directory.tokenizer.count) tokens"
+                    + (isTooBig ? "; only \(available >> 20) MiB of memory are available" : ""))
+        } catch {
+            return Finding(level: .error, subject: "model", detail: "\(error)")
+        }
+    }
+
+    private var memoryFinding: Finding {
+        guard let bytes = HostMemory.available() else {
+            return Finding(level: .warning, subject: "memory", detail: "/proc does not tell")
+        }
+        return Finding(
+            level: bytes < 1 << 30 ? .warning : .ok, subject: "memory",
+            detail: "\(bytes >> 20) MiB available")
+    }
+
+    private func queueFindings() async -> [Finding] {
+        guard FileManager.default.fileExists(atPath: queuePath) else {
+            let guardNote = SQLiteSafety.needsGuard ? "; checkpoints will be guarded" : ""
+            return [
+                Finding(
+                    level: .ok, subject: "queue",
+                    detail: "\(queuePath): not made yet, SQLite \(SQLiteSafety.versionName)"
+                        + guardNote)
+            ]
+        }
+        do {
+            return try await SQLiteQueue(path: queuePath, readOnly: true).check()
+        } catch {
+            return [Finding(level: .error, subject: "queue", detail: "\(error)")]
+        }
+    }
+
+    private var diskFinding: Finding {
+        let folder = URL(fileURLWithPath: queuePath).deletingLastPathComponent().path
+        var facts = statvfs()
+        guard statvfs(folder, &facts) == 0 else {
+            return Finding(
+                level: .error, subject: "disk",
+                detail: "\(folder): \(String(cString: strerror(errno)))")
+        }
+        let mebibytes = (UInt64(facts.f_bavail) * UInt64(facts.f_frsize)) >> 20
+        let isWritable = access(folder, W_OK) == 0
+        return Finding(
+            level: !isWritable || mebibytes < 50 ? .error : mebibytes < 1024 ? .warning : .ok,
+            subject: "disk",
+            detail: "\(folder): \(mebibytes) MiB free" + (isWritable ? "" : ", not writable"))
+    }
+}

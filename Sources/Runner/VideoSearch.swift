@@ -1,0 +1,67 @@
+import Foundation
+import Glibc
+
+/// Which files of a directory are candidates for analysis.
+package struct VideoSearch: Sendable {
+    /// Globs (`*`, `?`, `[a-z]`): on the file's name, or on its path below the directory when they hold a
+    /// slash. Without `include`, the extensions of common video containers count.
+    package var include: [String]
+    package var exclude: [String]
+
+    package init(include: [String] = [], exclude: [String] = []) {
+        self.include = include
+        self.exclude = exclude
+    }
+
+    package static let extensions: Set<String> = [
+        "3g2", "3gp", "asf", "avi", "f4v", "flv", "gif", "h264", "h265", "hevc", "m2ts", "m2v",
+        "m4v", "mkv", "mov", "mp4", "mpe", "mpeg", "mpg", "mts", "mxf", "ogm", "ogv", "qt", "rm",
+        "rmvb", "ts", "vob", "webm", "wmv", "y4m",
+    ]
+
+    /// All candidates below a directory, in the order of their paths. Hidden files and folders are left
+    /// out. A file is judged by its name here: whether it is a video is found out when it is probed.
+    ///
+    /// - Throws: `EnqueueError` when the directory cannot be read
+    package func videos(below directory: String) throws(EnqueueError) -> [String] {
+        let root = URL(fileURLWithPath: directory).standardizedFileURL
+        var problem: (any Error)?
+        let found = FileManager.default.enumerator(
+            at: root, includingPropertiesForKeys: [.isDirectoryKey], options: [.skipsHiddenFiles],
+            errorHandler: { url, error in
+                // A folder below that cannot be read is no reason to give up the others.
+                if url.standardizedFileURL == root { problem = error }
+                return true
+            })
+        guard let found, access(directory, R_OK | X_OK) == 0 else {
+            throw EnqueueError("\(directory): cannot be read: \(String(cString: strerror(errno)))")
+        }
+        let prefix = root.path.hasSuffix("/") ? root.path : root.path + "/"
+        var videos: [String] = []
+        for case let url as URL in found where !url.hasDirectoryPath {
+            let path = url.path
+            let below = path.hasPrefix(prefix) ? String(path.dropFirst(prefix.count)) : path
+            if isCandidate(below) { videos.append(path) }
+        }
+        if let problem { throw EnqueueError("\(directory): cannot be read: \(problem)") }
+        return videos.sorted()
+    }
+
+    func isCandidate(_ path: String) -> Bool {
+        let name = String(path.split(separator: "/").last ?? "")
+        func matches(_ glob: String) -> Bool {
+            fnmatch(glob, glob.contains("/") ? path : name, 0) == 0
+        }
+        if exclude.contains(where: matches) { return false }
+        if !include.isEmpty { return include.contains(where: matches) }
+        guard let dot = name.lastIndex(of: "."), dot > name.startIndex else { return false }
+        return Self.extensions.contains(name[name.index(after: dot)...].lowercased())
+    }
+}
+
+/// Why nothing was enqueued: a path that is not there, no question, no video.
+package struct EnqueueError: Error, Sendable, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) { self.description = description }
+}

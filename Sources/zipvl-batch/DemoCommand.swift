@@ -1,0 +1,94 @@
+import ArgumentParser
+import Foundation
+import Jobs
+import Runner
+
+struct DemoCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "demo",
+        abstract: "Run the whole path on the bundled videos and the embedded model.")
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+    @OptionGroup var device: DeviceOptions
+
+    @Option(help: ArgumentHelp("Job file of the demo.", valueName: "file.yaml"))
+    var job: String?
+
+    @Option(help: "How progress is shown.")
+    var progress = ProgressStyle.auto
+
+    func run() async throws {
+        let file = try JobFile(
+            contentsOf: try job ?? Self.findJobFile(),
+            environment: ProcessInfo.processInfo.environment)
+        let found = try EnqueuePlan(file).find()
+        for note in found.notes { Terminal.complain("note: \(note)") }
+        let request = try file.request()
+        let options = try AnalysisOptions(request, on: device.kind)
+        var template = Enqueuer.Template(
+            config: try ModelReference(request.model).configuration(options))
+        template.priority = file.priority
+        let spec = BatchSpec(
+            name: file.name, source: file.path,
+            specJSON: try JSONLine.text(
+                BatchDescription(
+                    options: options.json, model: request.model ?? ModelReference.embeddedName,
+                    videos: Set(found.items.map(\.path)).count,
+                    questions: file.questions.map(\.text))))
+        try await Enqueuing(global: global).run(found.items, template, spec)
+
+        var working = RunnerOptions()
+        working.drain = true
+        let queue = try global.openQueue()
+        let summary = try await Working(global: global, device: device, style: progress)
+            .run(queue, working)
+        var selection = JobSelection()
+        selection.batch = file.name
+        show(try await queue.results(selection, limit: nil))
+        if case .stopped = summary.reason { throw ExitCode(CommandExit.workLeft) }
+        if summary.failed > 0 { throw ExitCode(CommandExit.failedJobs) }
+    }
+
+    private func show(_ rows: [ResultRow]) {
+        if global.json { return rows.forEach { print(JSONLine.text($0)) } }
+        var table = TextTable(columns: [
+            .init(title: "video", canShrink: true), .init(title: "question", canShrink: true),
+            .init(title: "answer", canShrink: true), .init(title: "expected", canShrink: true),
+            .init(title: "correct"),
+        ])
+        for row in rows {
+            table.rows.append([
+                row.videoName, row.text("question"), row.text("answer"), row.text("expected"),
+                row.isCorrect.map { $0 ? "right" : "wrong" } ?? "",
+            ])
+        }
+        print(table.text(width: Terminal.width(of: 1)))
+        let judged = rows.compactMap(\.isCorrect)
+        print("generated clips: \(judged.filter { $0 }.count) of \(judged.count) right")
+        print(
+            """
+            The same from the database:
+            sqlite3 -header -column \(global.queuePath) "SELECT custom_id, question, answer, \
+            expected, correct FROM results"
+            """)
+    }
+
+    /// `jobs/demo.yaml` below the current folder or below one of the executable's parents.
+    private static func findJobFile() throws -> String {
+        let name = "jobs/demo.yaml"
+        let executable =
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+        var folders = [FileManager.default.currentDirectoryPath]
+        var folder = URL(fileURLWithPath: executable).deletingLastPathComponent()
+        while folder.path != "/", !folder.path.isEmpty, folders.count < 64 {
+            folders.append(folder.path)
+            folder = folder.deletingLastPathComponent()
+        }
+        for folder in folders where FileManager.default.fileExists(atPath: "\(folder)/\(name)") {
+            return "\(folder)/\(name)"
+        }
+        throw EnqueueError(
+            "\(name) was not found below the current folder nor beside the executable; run the demo in "
+                + "the project's folder, or name it with --job")
+    }
+}

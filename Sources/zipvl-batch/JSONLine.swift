@@ -1,0 +1,55 @@
+import Foundation
+import Jobs
+
+/// One JSON object on one line of standard output.
+enum JSONLine {
+    static func print(_ value: some Encodable) throws {
+        Swift.print(try text(value))
+    }
+
+    static func text(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+
+    /// A row of the `results` view with its columns in their order.
+    static func text(_ row: ResultRow) -> String {
+        let members = row.columns.map { column in
+            string(column.name) + ":" + value(column)
+        }
+        return "{" + members.joined(separator: ",") + "}"
+    }
+
+    private static func value(_ column: (name: String, value: ResultRow.Value)) -> String {
+        switch column.value {
+        case .null: "null"
+        case .integer(let number):
+            column.name == "correct" ? (number == 0 ? "false" : "true") : "\(number)"
+        case .real(let number): number.isFinite ? "\(number)" : "null"
+        // Stored as JSON: a value of its own here, not text with escapes.
+        case .text(let text):
+            column.name == "options_json" || column.name == "warnings" && text.hasPrefix("[")
+                ? text : string(text)
+        }
+    }
+
+    static func string(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": result += "\\\""
+            case "\\": result += "\\\\"
+            case "\n": result += "\\n"
+            case "\r": result += "\\r"
+            case "\t": result += "\\t"
+            case _ where scalar.value < 0x20:
+                let digits = String(scalar.value, radix: 16)
+                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
+    }
+}

@@ -1,0 +1,55 @@
+import ArgumentParser
+import Foundation
+import Glibc
+import Jobs
+import Runner
+import Torch
+import VideoFrames
+
+/// What decides where the model runs.
+struct DeviceOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "auto, cpu or cuda:N; auto takes the first GPU that there is.", valueName: "device"))
+    var device = "auto"
+
+    @Option(
+        help: ArgumentHelp("Folder of PyTorch, instead of the one that is found.", valueName: "dir")
+    )
+    var torch: String?
+
+    func validate() throws {
+        if device != "auto", Device(device) == nil {
+            throw ValidationError("--device \(device): expected auto, cpu or cuda:N")
+        }
+    }
+
+    var name: String {
+        if device == "auto" { return MachineDevices.hasGPU ? "cuda:0" : "cpu" }
+        return Device(device).map { "\($0)" } ?? device
+    }
+
+    var kind: AnalysisOptions.DeviceKind { name == "cpu" ? .cpu : .cuda }
+
+    /// Loads libtorch, with its CUDA part for a GPU.
+    func loadTorch() throws -> TorchLibrary {
+        let library = try TorchLibrary.load(explicit: torch)
+        if kind == .cuda { try library.loadCUDA() }
+        return library
+    }
+}
+
+/// The GPUs that the driver shows.
+enum MachineDevices {
+    static var hasGPU: Bool { access("/dev/nvidiactl", R_OK) == 0 }
+    static var kind: AnalysisOptions.DeviceKind { hasGPU ? .cuda : .cpu }
+}
+
+/// The sampling child of this binary.
+enum SamplerLaunch {
+    static func start() -> SamplerProcess {
+        // The kernel's own name of this binary, whatever the caller put into argv[0].
+        let path = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+        return SamplerProcess(executable: path ?? CommandLine.arguments[0])
+    }
+}

@@ -1,0 +1,46 @@
+import ArgumentParser
+import Jobs
+
+struct ResultsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "results", abstract: "Show answers and what they saved.")
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+    @OptionGroup var filter: FilterOptions
+
+    @Argument(help: "Job ids and ranges, such as 7 or 12-40.")
+    var ids: [IDRange] = []
+
+    @Option(help: ArgumentHelp("Show at most this many.", valueName: "n"))
+    var limit: Int?
+
+    func validate() throws {
+        if let limit, limit < 1 { throw ValidationError("--limit \(limit): expected at least 1") }
+    }
+
+    func run() async throws {
+        let rows = try await global.readQueue().results(filter.selection(ids), limit: limit)
+        if global.json { return rows.forEach { print(JSONLine.text($0)) } }
+        var table = TextTable(columns: [
+            .init(title: "id", isNumber: true), .init(title: "video", canShrink: true),
+            .init(title: "question", canShrink: true), .init(title: "answer", canShrink: true),
+            .init(title: "expected", canShrink: true), .init(title: "correct"),
+            .init(title: "method"), .init(title: "kept", isNumber: true),
+            .init(title: "attn saved %", isNumber: true),
+            .init(title: "KV saved %", isNumber: true),
+        ])
+        for row in rows {
+            table.rows.append([
+                row.text("job_id"), row.videoName, row.text("question"), row.text("answer"),
+                row.text("expected"), row.isCorrect.map { $0 ? "right" : "wrong" } ?? "",
+                row.text("method"), row.decimal("kept_token_ratio_mean", 3),
+                row.decimal("attn_flops_saved_pct", 1), row.decimal("kv_cache_saved_pct", 1),
+            ])
+        }
+        print(table.text(width: Terminal.width(of: 1)))
+        let judged = rows.compactMap(\.isCorrect)
+        if !judged.isEmpty {
+            global.say("\(judged.filter { $0 }.count) of \(judged.count) right")
+        }
+    }
+}

@@ -1,0 +1,83 @@
+import ArgumentParser
+import Jobs
+
+struct ShowCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Show all that is known of one job.")
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    @Argument(help: "Job ids and ranges, such as 7 or 12-40.")
+    var ids: [IDRange]
+
+    func run() async throws {
+        let queue = try global.readQueue()
+        var selection = JobSelection()
+        selection.ids = ids.map(\.range)
+        let jobs = try await queue.list(selection, limit: 1000)
+        guard !jobs.isEmpty else {
+            throw ValidationError("\(global.queuePath): no job with this id")
+        }
+        for job in jobs {
+            guard let detail = try await queue.show(job.jobID) else { continue }
+            if global.json {
+                try JSONLine.print(DetailLine(detail))
+            } else {
+                print(Self.text(detail))
+            }
+        }
+    }
+
+    private static func text(_ detail: JobDetail) -> String {
+        let job = detail.job
+        var lines = ["job \(job.jobID): \(job.state.rawValue)"]
+        func add(_ name: String, _ value: String?) {
+            guard let value, !value.isEmpty else { return }
+            lines.append("  \(name)\(String(repeating: " ", count: 12 - name.count))\(value)")
+        }
+        add("batch", job.batch)
+        add("custom id", job.customID)
+        add("video", job.video)
+        for (name, value) in detail.video.sorted(by: { $0.key < $1.key }) where name != "path" {
+            lines.append("                \(name): \(value)")
+        }
+        add("question", job.question)
+        add("choices", detail.choices?.joined(separator: " | "))
+        add("expected", detail.expected)
+        add("model", detail.model)
+        add("options", detail.optionsJSON)
+        add("priority", "\(job.priority)")
+        add("note", job.note)
+        if let answer = detail.answer { lines += Self.lines(answer) }
+        for attempt in detail.attempts {
+            let failure = attempt.errorCode.map { " \($0): \(attempt.errorMessage ?? "")" } ?? ""
+            lines.append(
+                "  attempt \(attempt.number) by \(attempt.worker): \(attempt.outcome ?? "running") "
+                    + "(\(attempt.startedAt) to \(attempt.endedAt ?? "now"))\(failure)")
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private static func lines(_ answer: Answer) -> [String] {
+        let saved = Figures.savedPercent(used: answer.attnFLOPsUsed, dense: answer.attnFLOPsDense)
+        let cache = Figures.savedPercent(
+            used: Double(answer.kvCacheBytesUsed), dense: Double(answer.kvCacheBytesDense))
+        var lines = ["  answer      \(answer.answer)"]
+        if let choice = answer.choice { lines.append("  choice      \(choice)") }
+        if let correct = answer.correct { lines.append("  correct     \(correct ? "yes" : "no")") }
+        lines += [
+            "  tokens      \(answer.promptTokens) prompt (\(answer.visualTokens) visual), "
+                + "\(answer.outputTokens) output, \(answer.framesUsed) frames",
+            "  attention   \(saved)% saved, kept ratio \(Figures.ratio(answer.keptTokenRatioMean))",
+            "  KV cache    \(cache)% saved, \(answer.kvCacheBytesUsed) of "
+                + "\(answer.kvCacheBytesDense) bytes",
+            "  time        \(Figures.milliseconds(answer.totalMS)): decode "
+                + "\(Figures.milliseconds(answer.decodeVideoMS)), vision "
+                + "\(Figures.milliseconds(answer.visionMS)), prefill "
+                + "\(Figures.milliseconds(answer.prefillMS)), generate "
+                + Figures.milliseconds(answer.generateMS),
+            "  peak memory \(answer.peakHostBytes >> 20) MiB",
+        ]
+        return lines + answer.warnings.map { "  warning     \($0)" }
+    }
+}

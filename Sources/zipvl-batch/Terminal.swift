@@ -1,0 +1,27 @@
+import Foundation
+import Glibc
+
+/// The terminal, where there is one.
+enum Terminal {
+    static var showsOutput: Bool { isatty(STDOUT_FILENO) == 1 }
+    static var showsErrors: Bool { isatty(STDERR_FILENO) == 1 }
+
+    /// Columns of the terminal on `descriptor`; `nil` where it is none.
+    static func width(of descriptor: Int32) -> Int? {
+        var size = winsize()
+        guard isatty(descriptor) == 1,
+            ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0
+        else { return nil }
+        return Int(size.ws_col)
+    }
+
+    /// A line on standard error.
+    static func complain(_ text: String) { write(text + "\n") }
+
+    /// Text on standard error as it is.
+    static func write(_ text: String) {
+        // Both streams may go to one file: lines must come in the order in which they were said.
+        fflush(nil)
+        FileHandle.standardError.write(Data(text.utf8))
+    }
+}

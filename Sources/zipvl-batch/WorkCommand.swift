@@ -1,0 +1,117 @@
+import ArgumentParser
+import Foundation
+import Glibc
+import Jobs
+import Runner
+import VideoFrames
+
+struct WorkCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "work", abstract: "Claim and answer jobs until told otherwise.",
+        discussion: """
+            One process works on one device; any number of them share a queue. SIGTERM or SIGINT lets the \
+            job in hand finish; a second one gives it back at once.
+            """)
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+    @OptionGroup var device: DeviceOptions
+
+    @Flag(help: "End when nothing is left to do.")
+    var drain = false
+
+    @Option(help: ArgumentHelp("Claim nothing after this time.", valueName: "HH:MM"))
+    var until: TimeArgument?
+
+    @Option(help: ArgumentHelp("End after this many jobs.", valueName: "n"))
+    var maxJobs: Int?
+
+    @Option(help: ArgumentHelp("Claim only jobs of this model.", valueName: "dir"))
+    var model: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How long the job in hand may go on after a signal (default: 10m).", valueName: "time"))
+    var grace: DurationArgument?
+
+    @Flag(help: "Exit with 4 when there was nothing to do.")
+    var failIfEmpty = false
+
+    @Option(help: "How progress is shown.")
+    var progress = ProgressStyle.auto
+
+    func validate() throws {
+        if let maxJobs, maxJobs < 1 {
+            throw ValidationError("--max-jobs \(maxJobs): expected at least 1")
+        }
+    }
+
+    func run() async throws {
+        var options = RunnerOptions()
+        options.drain = drain
+        options.until = until?.date
+        options.maxJobs = maxJobs
+        if let grace { options.grace = grace.duration }
+        if let model { options.filter.modelSHA256 = try ModelReference(model).sha256 }
+        // A queue that was never made is a mistake in the path rather than a reason to wait.
+        let queue = try global.writeQueue()
+        let summary = try await Working(global: global, device: device, style: progress)
+            .run(queue, options)
+        let code = try await exitCode(summary, queue)
+        if code != 0 { throw ExitCode(code) }
+    }
+
+    private func exitCode(_ summary: RunSummary, _ queue: SQLiteQueue) async throws -> Int32 {
+        if summary.claimed == 0, failIfEmpty { return CommandExit.nothingToDo }
+        if summary.reason != .drained, try await queue.remaining(JobSelection()) > 0 {
+            return CommandExit.workLeft
+        }
+        return summary.failed > 0 ? CommandExit.failedJobs : 0
+    }
+}
+
+/// Runs one worker in this process.
+struct Working {
+    var global: GlobalOptions
+    var device: DeviceOptions
+    var style: ProgressStyle
+
+    func run(_ queue: SQLiteQueue, _ options: RunnerOptions) async throws -> RunSummary {
+        _ = try device.loadTorch()
+        let sampler = SamplerLaunch.start()
+        let engine = LongVAEngine(sampler: sampler, model: EngineActor(device: device.name))
+        let reporter = ProgressReporter(style.resolved(global), json: global.json)
+        let runner = JobRunner(
+            queue: queue, engine: engine,
+            worker: .current(device: device.name, version: Version.text), options: options,
+            observer: reporter)
+        let stop = StopSignal()
+        let signals = SignalWatch(stop)
+        let counting = Task { await reporter.follow(queue) }
+        defer {
+            counting.cancel()
+            signals.stop()
+        }
+        let result: Result<RunSummary, any Error>
+        do { result = .success(try await runner.run(stop: stop)) } catch {
+            result = .failure(error)
+        }
+        reporter.end()
+        if case .success(let summary) = result, case .forced(let signal) = summary.reason {
+            // The model's thread may be deep in a computation: nothing of it is waited for.
+            _exit(128 + signal)
+        }
+        await sampler.shutDown()
+        let summary = try result.get()
+        global.say(Self.text(summary))
+        return summary
+    }
+
+    private static func text(_ summary: RunSummary) -> String {
+        let parts = [
+            (summary.succeeded, "answered"), (summary.failed, "failed"),
+            (summary.retried, "to be tried again"), (summary.cancelled, "cancelled"),
+            (summary.interrupted, "given back"), (summary.lost, "lost to another worker"),
+        ].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
+        return parts.isEmpty ? "nothing to do" : parts.joined(separator: ", ")
+    }
+}

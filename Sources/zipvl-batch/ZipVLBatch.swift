@@ -1,0 +1,59 @@
+import ArgumentParser
+import Glibc
+
+/// The command line; one command a file.
+struct ZipVLBatch: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "zipvl-batch",
+        abstract: "Answers questions about videos in batches, and records what each answer cost.",
+        usage: "zipvl-batch [--queue PATH] [--json] [--quiet|--verbose] VERB",
+        discussion: """
+            A night in three lines:
+              zipvl-batch enqueue /data/videos --question "What happens?"
+              zipvl-batch work --drain --until 06:00
+              zipvl-batch results
+
+            Exit codes:
+              0   done
+              1   internal error
+              2   usage
+              3   finished, some jobs failed
+              4   nothing to do (--fail-if-empty)
+              5   stopped with work left
+              69  back end, PyTorch or GPU unavailable
+              74  input/output error, disk full
+              75  database locked
+              76  database corrupt
+              78  configuration: model, schema too new, network filesystem
+              130, 143  ended by a second signal
+            """,
+        version: Version.text,
+        subcommands: [
+            EnqueueCommand.self, WorkCommand.self, AskCommand.self, StatusCommand.self,
+            ListCommand.self, ShowCommand.self, ResultsCommand.self, ExportCommand.self,
+            RetryCommand.self, CancelCommand.self, DoctorCommand.self, DemoCommand.self,
+            SamplerCommand.self,
+        ])
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+}
+
+enum Version {
+    static let text = "0.1.0"
+}
+
+@main
+enum Main {
+    static func main() async {
+        do {
+            var command = try ZipVLBatch.parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            CommandExit.end(with: error)
+        }
+    }
+}

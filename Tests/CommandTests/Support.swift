@@ -1,0 +1,90 @@
+import Foundation
+import Glibc
+
+/// Runs the real binary in a folder of its own.
+struct CommandFixture {
+    let folder: URL
+
+    init() throws {
+        folder = FileManager.default.temporaryDirectory.appending(path: "command-\(UUID())")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    }
+
+    func remove() { try? FileManager.default.removeItem(at: folder) }
+
+    struct Ending {
+        var code: Int32
+        var output: String
+        var errors: String
+    }
+
+    @discardableResult
+    func write(_ text: String, _ name: String) throws -> String {
+        let file = folder.appending(path: name)
+        try FileManager.default.createDirectory(
+            at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data(text.utf8).write(to: file)
+        return file.path
+    }
+
+    @discardableResult
+    func run(_ arguments: [String], input: String = "") throws -> Ending {
+        try start(arguments, input: input).end()
+    }
+
+    /// A program that runs. Each stream goes to a file: a pipe that nobody empties would stop it.
+    struct Running {
+        let process: Process
+        let streams: URL
+
+        func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+
+        func end() throws -> Ending {
+            process.waitUntilExit()
+            func text(_ name: String) throws -> String {
+                String(
+                    decoding: try Data(contentsOf: streams.appending(path: name)), as: UTF8.self)
+            }
+            return Ending(
+                code: process.terminationStatus, output: try text("out"), errors: try text("err"))
+        }
+    }
+
+    func start(_ arguments: [String], input: String = "") throws -> Running {
+        let process = Process()
+        process.executableURL = Self.binary
+        process.arguments = arguments
+        process.currentDirectoryURL = folder
+        var environment = ProcessInfo.processInfo.environment
+        environment["ZIPVL_QUEUE"] = nil
+        environment["COLUMNS"] = "80"
+        process.environment = environment
+        let streams = folder.appending(path: ".streams-\(UUID())")
+        try FileManager.default.createDirectory(at: streams, withIntermediateDirectories: true)
+        func handle(_ name: String) throws -> FileHandle {
+            let url = streams.appending(path: name)
+            try Data().write(to: url)
+            return try FileHandle(forWritingTo: url)
+        }
+        try Data(input.utf8).write(to: streams.appending(path: "in"))
+        process.standardInput = try FileHandle(forReadingFrom: streams.appending(path: "in"))
+        process.standardOutput = try handle("out")
+        process.standardError = try handle("err")
+        try process.run()
+        return Running(process: process, streams: streams)
+    }
+
+    /// The rows of a verb with `--json`.
+    func rows(_ arguments: [String]) throws -> [[String: Any]] {
+        try run(arguments + ["--json"]).output.split(separator: "\n").compactMap { line in
+            try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+        }
+    }
+
+    /// Beside the test bundle, where the build puts it.
+    private static var binary: URL {
+        let own =
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+        return URL(fileURLWithPath: own).deletingLastPathComponent().appending(path: "zipvl-batch")
+    }
+}

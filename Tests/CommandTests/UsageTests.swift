@@ -1,0 +1,102 @@
+import Foundation
+import Testing
+
+@Suite struct UsageTests {
+    @Test(arguments: [
+        ["--nope"], ["list", "--nope"], ["enqueue", "--frames", "many", "x"], ["nonsense"],
+        ["enqueue"], ["retry"], ["cancel"], ["show"], ["show", "a-b"], ["show", "9-3"],
+        ["list", "--state", "lost"], ["work", "--max-jobs", "0"], ["work", "--device", "tpu"],
+        ["work", "--until", "25:00"], ["work", "--grace", "10"], ["ask", "v.mp4"],
+        ["ask", "v.mp4", "--question", "q", "--trace-full"], ["--quiet", "--verbose", "status"],
+        ["enqueue", "--priority", "5000", "x"], ["--queue", "postgresql://x", "status"],
+        ["results", "--limit", "0"], ["export", "--format", "xml"],
+    ])
+    func `a usage error exits with 2 and says what is wrong`(_ arguments: [String]) throws {
+        let fixture = try CommandFixture()
+        defer { fixture.remove() }
+        let ending = try fixture.run(arguments)
+        #expect(ending.code == 2, "\(ending.errors)")
+        #expect(!ending.errors.isEmpty)
+        #expect(ending.output.isEmpty)
+    }
+
+    @Test func `an unknown flag is named`() throws {
+        let fixture = try CommandFixture()
+        defer { fixture.remove() }
+        #expect(try fixture.run(["work", "--dran"]).errors.contains("'--dran'"))
+    }
+
+    @Test func `the help of the program names every verb and exit code`() throws {
+        let fixture = try CommandFixture()
+        defer { fixture.remove() }
+        let ending = try fixture.run(["--help"])
+        #expect(ending.code == 0)
+        #expect(ending.output == Self.help + "\n")
+    }
+
+    @Test func `global options may stand before the verb and after it`() throws {
+        let fixture = try CommandFixture()
+        defer { fixture.remove() }
+        for arguments in [["--queue", "x.db", "list"], ["list", "--queue", "x.db"]] {
+            let ending = try fixture.run(arguments)
+            #expect(ending.code == 69)
+            #expect(ending.errors.contains("x.db: no such queue"))
+        }
+    }
+
+    private static let help = """
+        OVERVIEW: Answers questions about videos in batches, and records what each
+        answer cost.
+
+        A night in three lines:
+          zipvl-batch enqueue /data/videos --question "What happens?"
+          zipvl-batch work --drain --until 06:00
+          zipvl-batch results
+
+        Exit codes:
+          0   done
+          1   internal error
+          2   usage
+          3   finished, some jobs failed
+          4   nothing to do (--fail-if-empty)
+          5   stopped with work left
+          69  back end, PyTorch or GPU unavailable
+          74  input/output error, disk full
+          75  database locked
+          76  database corrupt
+          78  configuration: model, schema too new, network filesystem
+          130, 143  ended by a second signal
+
+        USAGE: zipvl-batch [--queue PATH] [--json] [--quiet|--verbose] VERB
+
+        GLOBAL OPTIONS:
+          --queue <path>          The queue's database file (default: ZIPVL_QUEUE, else
+                                  zipvl.db).
+          --json                  Print one JSON object a line.
+          --quiet                 Print results and errors only.
+          --verbose               Print more.
+
+        OPTIONS:
+          --version               Show the version.
+          -h, --help              Show help information.
+
+        SUBCOMMANDS:
+          enqueue                 Put questions about videos into the queue.
+          work                    Claim and answer jobs until told otherwise.
+          ask                     Ask one question about one video, without a queue.
+          status                  Show how many jobs of each batch are in which state.
+          list                    List jobs.
+          show                    Show all that is known of one job.
+          results                 Show answers and what they saved.
+          export                  Write answers for other programs.
+          retry                   Put failed and cancelled jobs back into the queue.
+          cancel                  Cancel jobs; running ones stop at their worker's next
+                                  heartbeat.
+          doctor                  Look at all that a run needs; exit 1 when something
+                                  would fail.
+          demo                    Run the whole path on the bundled videos and the
+                                  embedded model.
+
+          See 'zipvl-batch help <subcommand>' for detailed help.
+        """
+}

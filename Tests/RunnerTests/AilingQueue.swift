@@ -1,0 +1,88 @@
+import Foundation
+import Jobs
+import Synchronization
+
+/// A real queue whose calls can be made to fail.
+final class AilingQueue: QueueBackend {
+    private struct State {
+        var heartbeatReply: HeartbeatReply?
+        var completionFailures = 0
+        var completions = 0
+        var claimError: QueueError?
+    }
+
+    private let base: SQLiteQueue
+    private let state = Mutex(State())
+
+    init(_ base: SQLiteQueue) { self.base = base }
+
+    var heartbeatReply: HeartbeatReply? {
+        get { state.withLock { $0.heartbeatReply } }
+        set { state.withLock { $0.heartbeatReply = newValue } }
+    }
+    /// How many calls of `complete` find the database busy.
+    var completionFailures: Int {
+        get { state.withLock { $0.completionFailures } }
+        set { state.withLock { $0.completionFailures = newValue } }
+    }
+    var claimError: QueueError? {
+        get { state.withLock { $0.claimError } }
+        set { state.withLock { $0.claimError = newValue } }
+    }
+    var completions: Int { state.withLock { $0.completions } }
+
+    func claim(_ worker: WorkerID, filter: ClaimFilter, lease: Duration) async throws -> Claim? {
+        if let claimError { throw claimError }
+        return try await base.claim(worker, filter: filter, lease: lease)
+    }
+
+    func heartbeat(
+        _ attempt: AttemptID, progress: Double?, stage: String?, lease: Duration
+    ) async throws -> HeartbeatReply {
+        if let heartbeatReply { return heartbeatReply }
+        return try await base.heartbeat(attempt, progress: progress, stage: stage, lease: lease)
+    }
+
+    func complete(_ attempt: AttemptID, _ answer: Answer) async throws -> Finish {
+        let fails = state.withLock { state in
+            state.completions += 1
+            return state.completions <= state.completionFailures
+        }
+        if fails { throw QueueError(.busy, "locked") }
+        return try await base.complete(attempt, answer)
+    }
+
+    func enqueue(_ batch: BatchSpec, _ items: [NewJob]) async throws -> EnqueueReport {
+        try await base.enqueue(batch, items)
+    }
+    func register(_ worker: WorkerInfo) async throws -> WorkerID {
+        try await base.register(worker)
+    }
+    func unregister(_ worker: WorkerID, reason: String) async throws {
+        try await base.unregister(worker, reason: reason)
+    }
+    func fail(_ attempt: AttemptID, _ failure: Failure, retryAt: Date?) async throws -> Finish {
+        try await base.fail(attempt, failure, retryAt: retryAt)
+    }
+    func release(_ attempt: AttemptID, reason: String) async throws -> Finish {
+        try await base.release(attempt, reason: reason)
+    }
+    func rescue() async throws -> [Rescued] { try await base.rescue() }
+    func retry(_ selection: JobSelection) async throws -> Int { try await base.retry(selection) }
+    func cancel(_ selection: JobSelection) async throws -> Int { try await base.cancel(selection) }
+    func status(batch: String?) async throws -> [BatchStatus] {
+        try await base.status(batch: batch)
+    }
+    func list(_ selection: JobSelection, limit: Int) async throws -> [JobRow] {
+        try await base.list(selection, limit: limit)
+    }
+    func show(_ job: JobID) async throws -> JobDetail? { try await base.show(job) }
+    func results(_ selection: JobSelection, limit: Int?) async throws -> [ResultRow] {
+        try await base.results(selection, limit: limit)
+    }
+    func remaining(_ selection: JobSelection) async throws -> Int {
+        try await base.remaining(selection)
+    }
+    func maintain() async throws { try await base.maintain() }
+    func check() async throws -> [Finding] { try await base.check() }
+}

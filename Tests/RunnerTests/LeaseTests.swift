@@ -1,0 +1,111 @@
+import Foundation
+import Jobs
+import Synchronization
+import Testing
+
+@testable import Runner
+
+@Suite struct LeaseTests {
+    @Test func `a result whose lease was lost is dropped and the job is answered again`()
+        async throws
+    {
+        let fixture = try QueueFixture()
+        defer { fixture.remove() }
+        let ids = try await fixture.enqueue(1)
+        // Another host, an hour ahead: to it every lease has run out.
+        var elsewhere = QueueEnvironment()
+        elsewhere.host = HostIdentity(host: "elsewhere", bootID: "other")
+        elsewhere.now = { Int64(Date().timeIntervalSince1970 * 1000) + 3_600_000 }
+        let other = try SQLiteQueue(path: fixture.queue.path, environment: elsewhere)
+        let tries = Mutex(0)
+        let engine = StubEngine(answer: { _, _ in
+            let number = tries.withLock { tries in
+                tries += 1
+                return tries
+            }
+            if number == 1 { _ = try await other.rescue() }
+            return "try \(number)"
+        })
+        var options = RunnerOptions.quick
+        // No heartbeat tells: it is the token that keeps the first result out.
+        options.heartbeat = .seconds(3600)
+        options.until = Date(timeIntervalSinceNow: 20)
+        options.maxJobs = 1
+        let first = try await runner(fixture.queue, engine, options).run()
+        #expect(first.lost == 1)
+        #expect(first.succeeded == 0)
+        #expect(try await fixture.states() == [.queued])
+        _ = try await fixture.queue.retry(JobSelection())
+        // The rescue requeued it an hour ahead; a queue of that time finds it.
+        let second = try await runner(other, engine, options.filtered()).run()
+        #expect(second.succeeded == 1)
+        #expect(try await other.show(ids[0])?.answer?.answer == "try 2")
+    }
+
+    @Test func `a lost lease ends the engine's work at the next heartbeat`() async throws {
+        let fixture = try QueueFixture()
+        defer { fixture.remove() }
+        try await fixture.enqueue(1)
+        let queue = AilingQueue(fixture.queue)
+        queue.heartbeatReply = .lost
+        let engine = StubEngine(answer: { _, _ in try await untilCancelled() })
+        var options = RunnerOptions.quick
+        options.maxJobs = 1
+        let summary = try await runner(queue, engine, options).run()
+        #expect(summary.lost == 1)
+        #expect(queue.completions == 0)
+    }
+
+    @Test func `a finished answer is kept until the queue takes it`() async throws {
+        let fixture = try QueueFixture()
+        defer { fixture.remove() }
+        let ids = try await fixture.enqueue(1)
+        let queue = AilingQueue(fixture.queue)
+        queue.completionFailures = 2
+        let summary = try await runner(queue, StubEngine()).run()
+        #expect(summary.succeeded == 1)
+        #expect(queue.completions == 3)
+        #expect(try await fixture.queue.show(ids[0])?.answer?.answer == "answer to 1")
+    }
+
+    @Test func `heartbeats keep the lease while the engine works`() async throws {
+        let fixture = try QueueFixture()
+        defer { fixture.remove() }
+        try await fixture.enqueue(1)
+        var options = RunnerOptions.quick
+        options.lease = .milliseconds(200)
+        let path = fixture.queue.path
+        var elsewhere = QueueEnvironment()
+        elsewhere.host = HostIdentity(host: "elsewhere", bootID: "other")
+        let other = try SQLiteQueue(path: path, environment: elsewhere)
+        let engine = StubEngine(answer: { _, input in
+            // Three leases long; another host looks all the time.
+            for _ in 0..<12 {
+                try await Task.sleep(for: .milliseconds(50))
+                #expect(try await other.rescue().isEmpty)
+            }
+            return input
+        })
+        let summary = try await runner(fixture.queue, engine, options).run()
+        #expect(summary.succeeded == 1)
+    }
+
+    @Test func `a corrupt database ends the run with its error`() async throws {
+        let fixture = try QueueFixture()
+        defer { fixture.remove() }
+        try await fixture.enqueue(2)
+        let queue = AilingQueue(fixture.queue)
+        queue.claimError = QueueError(.corrupt, "malformed")
+        await #expect(throws: QueueError.self) {
+            try await runner(queue, StubEngine()).run()
+        }
+    }
+}
+
+extension RunnerOptions {
+    fileprivate func filtered() -> RunnerOptions {
+        var options = self
+        options.until = nil
+        return options
+    }
+}
