@@ -19,7 +19,6 @@ final class EngineThread: SerialExecutor {
         count.signal()
     }
 
-
     private func loop() {
         while true {
             count.wait()

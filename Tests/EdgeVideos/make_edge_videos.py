@@ -103,7 +103,7 @@ encode('image.png', 1)
 encode('image.jpg', 1, '-q:v', '2')
 # Uneven times: 30, then 5, then 60 frames a second.
 encode('h264_vfr.mp4', N, '-vf', "settb=1/90000,setpts='if(lt(N,150),N/30,if(lt(N,300),5+(N-150)/5,35+(N-300)/60))/TB'",
-       '-vsync', 'vfr', '-enc_time_base', '1/90000', '-video_track_timescale', '90000', *X, '-g', '60', '-bf', '3')
+       '-fps_mode', 'vfr', '-enc_time_base', '1/90000', '-video_track_timescale', '90000', *X, '-g', '60', '-bf', '3')
 
 # Containers, by copying packets.
 COPY = ['-i', 'h264_bframes.mp4', '-c', 'copy']
@@ -166,8 +166,11 @@ turned('h264_rot180.mp4', -1, 0, 0, -1)
 turned('h264_rot270.mp4', 0, -1, 1, 0)
 turned('h264_mirrored.mp4', -1, 0, 0, 1)
 
-# An index that calls every frame a key frame, as one without a table of them does.
+# An index without a table of key frames calls every frame one.
+encode('forward.mp4', N, *X, '-g', '120', '-bf', '0')
 write('h264_no_keys.mp4', read('h264_bframes.mp4').replace(b'stss', b'free'))
+write('h264_no_keys_p.mp4', read('forward.mp4').replace(b'stss', b'free'))
+os.remove('forward.mp4')
 
 # Damage.
 stream = read('h264.ts')

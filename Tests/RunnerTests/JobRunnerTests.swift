@@ -8,7 +8,7 @@ import VideoFrames
 
 @testable import Runner
 
-@Suite struct JobRunnerTests {
+@Suite(.timeLimit(.minutes(1))) struct JobRunnerTests {
     @Test func `every job of a drained queue is answered, each with its own answer`() async throws {
         let fixture = try QueueFixture()
         defer { fixture.remove() }
@@ -74,6 +74,8 @@ import VideoFrames
         try await fixture.enqueue(1)
         let starts = Mutex<[Double]>([])
         let engine = StubEngine(answer: { claim, _ in
+            // From here to the row that says when to try again, no time passes.
+            clock.hold(true)
             starts.withLock { $0.append(clock.seconds) }
             if claim.number < 3 {
                 throw TorchError(.outOfMemory, operation: "aten::mm", message: "no room")
@@ -82,15 +84,27 @@ import VideoFrames
         })
         var options = RunnerOptions()
         options.drain = true
-        let worker = runner(fixture.queue, engine, options, clock: clock.runnerClock)
+        let observer = RecordingObserver(onFinish: { clock.hold(false) })
+        let worker = runner(
+            fixture.queue, engine, options, clock: clock.runnerClock, observer: observer)
         let summary = try await clock.run { try await worker.run() }
         #expect(summary.succeeded == 1)
         #expect(summary.retried == 2)
+        let retries = observer.outcomes.compactMap { outcome in
+            if case .failed(_, let retryAt?) = outcome {
+                retryAt.timeIntervalSince1970
+            } else {
+                nil
+            }
+        }
         let times = starts.withLock { $0 }
-        try #require(times.count == 3)
-        // 30 s and 60 s, each times 0.8 to 1.2, found by a poll of 2 s of a coarse clock.
-        #expect((24...42).contains(times[1] - times[0]))
-        #expect((48...78).contains(times[2] - times[1]))
+        try #require(times.count == 3 && retries.count == 2)
+        // 30 s and 60 s, each times 0.8 to 1.2.
+        #expect((24...36).contains(retries[0] - times[0]))
+        #expect((48...72).contains(retries[1] - times[1]))
+        // The queue keeps milliseconds.
+        #expect(times[1] >= retries[0] - 0.001)
+        #expect(times[2] >= retries[1] - 0.001)
     }
 
     @Test func `a job that takes longer than its limit fails as a timeout`() async throws {
@@ -163,6 +177,29 @@ import VideoFrames
         let result = count.withLock { $0 }
         #expect(!result.overlapped)
         #expect(result.ahead == 1)
+    }
+
+    @Test func `an interrupted answer has ended before the next one begins`() async throws {
+        let fixture = try QueueFixture()
+        defer { fixture.remove() }
+        try await fixture.enqueue(2)
+        let queue = fixture.queue
+        let isBusy = Mutex(false)
+        let engine = StubEngine(answer: { claim, input in
+            #expect(!isBusy.withLock { $0 })
+            guard claim.question == "1" else { return input }
+            isBusy.withLock { $0 = true }
+            var selection = JobSelection()
+            selection.ids = [claim.job...claim.job]
+            _ = try await queue.cancel(selection)
+            // Sees the cancellation only at the end of a long step.
+            await Task.detached { try? await Task.sleep(for: .milliseconds(200)) }.value
+            isBusy.withLock { $0 = false }
+            throw CancellationError()
+        })
+        let summary = try await runner(queue, engine).run()
+        #expect(summary.cancelled == 1)
+        #expect(summary.succeeded == 1)
     }
 
     @Test func `no more jobs are claimed than asked for`() async throws {

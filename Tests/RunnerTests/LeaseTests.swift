@@ -5,7 +5,7 @@ import Testing
 
 @testable import Runner
 
-@Suite struct LeaseTests {
+@Suite(.timeLimit(.minutes(1))) struct LeaseTests {
     @Test func `a result whose lease was lost is dropped and the job is answered again`()
         async throws
     {

@@ -70,6 +70,7 @@ extension Answer {
 final class ManualClock: Sendable {
     private struct State {
         var seconds: Double = 1_000_000
+        var isHeld = false
         var sleepers: [Int: (until: Double, wake: Latch<Void>)] = [:]
         var next = 0
     }
@@ -77,8 +78,12 @@ final class ManualClock: Sendable {
 
     var seconds: Double { state.withLock { $0.seconds } }
 
+    /// While held, the time does not move whatever `run` does.
+    func hold(_ isHeld: Bool) { state.withLock { $0.isHeld = isHeld } }
+
     func advance(by seconds: Double) {
         let due = state.withLock { state in
+            if state.isHeld { return [Latch<Void>]() }
             state.seconds += seconds
             let due = state.sleepers.filter { $0.value.until <= state.seconds }
             for id in due.keys { state.sleepers[id] = nil }
@@ -128,7 +133,14 @@ final class ManualClock: Sendable {
 /// Remembers what a run told.
 final class RecordingObserver: RunObserver {
     private let events = Mutex<[RunEvent]>([])
-    func handle(_ event: RunEvent) { events.withLock { $0.append(event) } }
+    private let onFinish: @Sendable () -> Void
+
+    init(onFinish: @escaping @Sendable () -> Void = {}) { self.onFinish = onFinish }
+
+    func handle(_ event: RunEvent) {
+        events.withLock { $0.append(event) }
+        if case .finished = event { onFinish() }
+    }
 
     var outcomes: [RunEvent.Outcome] {
         events.withLock { events in

@@ -31,7 +31,8 @@ import Testing
         Clip(file: "mpeg4_bframes.avi"), Clip(file: "h264.avi"), Clip(file: "h264_raw.h264"),
         // Containers and clocks.
         Clip(file: "h264.ts"), Clip(file: "h264.mkv"), Clip(file: "h264.flv"),
-        Clip(file: "h264_no_keys.mp4"), Clip(file: "h264_frag.mp4"),
+        Clip(file: "h264_no_keys.mp4"), Clip(file: "h264_no_keys_p.mp4"),
+        Clip(file: "h264_frag.mp4"),
         Clip(file: "h264_frag_sidx.mp4"), Clip(file: "h264_bigts.ts"),
         Clip(file: "h264_wrap.ts"), Clip(file: "h264_vfr.mp4", fps: 11.982),
         Clip(file: "h264_start5.mp4"), Clip(file: "h264_start5.mkv"),

@@ -154,12 +154,14 @@ import Testing
     }
 }
 
-/// Counts things of the whole process, so it runs after the parallel tests of other suites at any time:
-/// the counts are the child's.
+/// The counts are the child's, so that tests beside this one do not change them.
 @Suite struct LeakTests {
-    static func residentBytes(_ pid: Int32) throws -> Int {
+    /// Address space and resident memory in bytes.
+    static func memory(_ pid: Int32) throws -> (mapped: Int, resident: Int) {
         let text = try String(contentsOfFile: "/proc/\(pid)/statm", encoding: .utf8)
-        return (Int(text.split(separator: " ").dropFirst().first ?? "") ?? 0) * 4096
+        let pages = text.split(separator: " ").compactMap { Int($0) }
+        try #require(pages.count > 1)
+        return (pages[0] * 4096, pages[1] * 4096)
     }
 
     static func descriptors(_ pid: Int32) throws -> Int {
@@ -174,17 +176,20 @@ import Testing
         ].map(EdgeCorpus.path)
         func round() async throws {
             for path in files {
-                let request = SamplingRequest(path: path, frames: 2, side: 14)
+                let request = SamplingRequest(
+                    path: path, frames: 2, side: 336, resize: .swscale)
                 _ = try? await sampler.sample(request)
             }
         }
         for _ in 0..<10 { try await round() }
         let pid = try #require(await sampler.childProcessIdentifier)
-        let (memory, open) = (try Self.residentBytes(pid), try Self.descriptors(pid))
+        let (memory, open) = (try Self.memory(pid), try Self.descriptors(pid))
         for _ in 0..<50 { try await round() }
         #expect(await sampler.childProcessIdentifier == pid)
         #expect(try Self.descriptors(pid) == open)
-        #expect(try Self.residentBytes(pid) - memory < 4 << 20)
+        let after = try Self.memory(pid)
+        #expect(after.resident - memory.resident < 4 << 20)
+        #expect(after.mapped - memory.mapped < 64 << 20)
         await sampler.shutDown()
     }
 }
