@@ -1,5 +1,5 @@
 import SparsePrefill
-package import Torch
+import Torch
 
 extension LongVAModel {
     /// Answers one question about one video.
@@ -56,12 +56,6 @@ extension LongVAModel {
     }
 
     /// Frames to visual tokens [V, D]: tower, projector, pooling, a few frames at a time.
-    package func encode(
-        _ frames: FrameBatch, trace: TraceRequest? = nil
-    ) throws -> Tensor {
-        try encode(frames, trace: Trace(trace)) { _, _ in }
-    }
-
     private func encode(
         _ frames: FrameBatch, trace: Trace, progress: (String, Double) throws -> Void
     ) throws -> Tensor {

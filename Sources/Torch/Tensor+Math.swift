@@ -92,15 +92,4 @@ extension Tensor {
         try dispatchOne(
             "aten::mean", "dim", .tensor(self), .optionalInts(axes), .bool(keepingAxes), .none)
     }
-
-    package func cumulativeSum(_ axis: Int) throws(TorchError) -> Tensor {
-        try dispatchOne("aten::cumsum", "", .tensor(self), .int(axis), .none)
-    }
-
-    /// Whether no element is NaN or infinite.
-    package func isFinite() throws(TorchError) -> Bool {
-        let finite = try dispatchOne("aten::isfinite", "", .tensor(self))
-        let all = try dispatchOne("aten::all", "", .tensor(finite))
-        return try all.converted(to: .uint8).values(as: UInt8.self)[0] != 0
-    }
 }

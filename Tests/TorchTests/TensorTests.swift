@@ -45,15 +45,6 @@ import Torch
         #expect(try a.sum([0]).values() == [Float(5), 7, 9])
         #expect(try a.mean([-1], keepingAxes: true).shape == [2, 1])
         #expect(try a.mean([-1]).values() == [Float(2), 5])
-        #expect(try a.cumulativeSum(1).values() == [Float(1), 3, 6, 4, 9, 15])
-        #expect(try a.argmax() == 5)
-    }
-
-    @Test func sortIsStableInBothDirections() throws {
-        let a = try Tensor([Float(2), 3, 2, 1])
-        let falling = try a.sorted(0, descending: true)
-        #expect(try falling.values.values() == [Float(3), 2, 2, 1])
-        #expect(try falling.indices.values(as: Int.self) == [1, 0, 2, 3])
     }
 
     @Test func activationsAreTheExactForms() throws {
@@ -104,13 +95,11 @@ import Torch
             first, repeated(v).narrowed(2, from: 0, count: 1), relative: 1e-6, "first row")
     }
 
-    @Test func elementTypesConvertAndNaNIsSeen() throws {
+    @Test func elementTypesConvertAndAreChecked() throws {
         let x = try Tensor([Float(1.5), -2])
         #expect(try x.converted(to: .bfloat16).dtype() == .bfloat16)
         #expect(
             try x.converted(to: .bfloat16).converted(to: .float32).values() == [Float(1.5), -2])
-        #expect(try x.isFinite())
-        #expect(try !Tensor([Float.nan, 1]).isFinite())
         #expect(throws: TorchError.self) { try x.values(as: Int64.self) }
     }
 }

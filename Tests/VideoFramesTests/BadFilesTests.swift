@@ -46,7 +46,7 @@ import Testing
 
     @Test func `A missing file, a folder and a pipe are named as such, at once`() throws {
         let folder = Fixture.folder.path
-        let pipe = "/tmp/zipvl-pipe-\(getpid())"
+        let pipe = FileManager.default.temporaryDirectory.path + "/zipvl-pipe-\(getpid())"
         mkfifo(pipe, 0o600)
         defer { unlink(pipe) }
         for (path, says) in [
