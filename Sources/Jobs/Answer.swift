@@ -1,4 +1,4 @@
-/// The answer row (interface.md "Database"). Times in milliseconds (monotonic), sizes in bytes.
+/// What an answer row stores (table `answers`). Times in milliseconds (monotonic), sizes in bytes.
 package struct Answer: Sendable, Codable, Equatable {
     package enum FinishReason: String, Sendable, Codable { case stop, length, content }
     package var answer: String

@@ -53,7 +53,7 @@ package protocol QueueBackend: Sendable {
 
     // MARK: Care
 
-    /// Guarded checkpoint (queue.md 2.3); called when a worker goes idle and at exit.
+    /// Keeps the store short and fast; called when a worker goes idle and at exit.
     func maintain() async throws
     /// What `doctor` prints about the database.
     func check() async throws -> [Finding]
@@ -63,12 +63,4 @@ extension QueueBackend {
     package func knownVideo(
         path: String, sizeBytes: Int64, mtimeNanoseconds: Int64
     ) async throws -> VideoRecord? { nil }
-
-    /// The content id of `knownVideo`.
-    package func knownContentID(
-        path: String, sizeBytes: Int64, mtimeNanoseconds: Int64
-    ) async throws -> String? {
-        try await knownVideo(
-            path: path, sizeBytes: sizeBytes, mtimeNanoseconds: mtimeNanoseconds)?.contentID
-    }
 }

@@ -6,19 +6,10 @@ struct RetryCommand: AsyncParsableCommand {
         commandName: "retry", abstract: "Put failed and cancelled jobs back into the queue.")
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
-    @OptionGroup var filter: FilterOptions
-
-    @Argument(help: "Job ids and ranges, such as 7 or 12-40.")
-    var ids: [IDRange] = []
-
-    func validate() throws {
-        if ids.isEmpty && filter.isEmpty {
-            throw ValidationError("which jobs? Name ids, or filter with --batch, --state …")
-        }
-    }
+    @OptionGroup var jobs: ChangedJobs
 
     func run() async throws {
-        let count = try await global.writeQueue().retry(filter.selection(ids))
+        let count = try await global.writeQueue().retry(jobs.selection)
         try ChangedJobs.report(count, "queued again", global)
     }
 }

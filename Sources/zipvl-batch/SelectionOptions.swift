@@ -46,5 +46,29 @@ struct FilterOptions: ParsableArguments {
     }
 }
 
+/// The jobs that a verb changes: named or filtered, never all of them by omission.
+struct ChangedJobs: ParsableArguments {
+    @OptionGroup var filter: FilterOptions
+
+    @Argument(help: "Job ids and ranges, such as 7 or 12-40.")
+    var ids: [IDRange] = []
+
+    func validate() throws {
+        if ids.isEmpty && filter.isEmpty {
+            throw ValidationError("which jobs? Name ids, or filter with --batch, --state …")
+        }
+    }
+
+    var selection: JobSelection { filter.selection(ids) }
+
+    private struct Line: Encodable { var changed: Int }
+
+    /// Prints how many jobs were changed, and into what.
+    static func report(_ count: Int, _ what: String, _ global: GlobalOptions) throws {
+        if global.json { return try JSONLine.print(Line(changed: count)) }
+        global.say("\(count) \(count == 1 ? "job" : "jobs") \(what)")
+    }
+}
+
 extension JobState: ExpressibleByArgument {}
 extension ErrorClass: ExpressibleByArgument {}
