@@ -8,6 +8,7 @@ final class AilingQueue: QueueBackend {
         var heartbeatReply: HeartbeatReply?
         var completionFailures = 0
         var completions = 0
+        var heartbeats = 0
         var claimError: QueueError?
     }
 
@@ -30,6 +31,8 @@ final class AilingQueue: QueueBackend {
         set { state.withLock { $0.claimError = newValue } }
     }
     var completions: Int { state.withLock { $0.completions } }
+    /// Heartbeats that reached the queue.
+    var heartbeats: Int { state.withLock { $0.heartbeats } }
 
     func claim(_ worker: WorkerID, filter: ClaimFilter, lease: Duration) async throws -> Claim? {
         if let claimError { throw claimError }
@@ -40,7 +43,10 @@ final class AilingQueue: QueueBackend {
         _ attempt: AttemptID, progress: Double?, stage: String?, lease: Duration
     ) async throws -> HeartbeatReply {
         if let heartbeatReply { return heartbeatReply }
-        return try await base.heartbeat(attempt, progress: progress, stage: stage, lease: lease)
+        let reply = try await base.heartbeat(
+            attempt, progress: progress, stage: stage, lease: lease)
+        state.withLock { $0.heartbeats += 1 }
+        return reply
     }
 
     func complete(_ attempt: AttemptID, _ answer: Answer) async throws -> Finish {

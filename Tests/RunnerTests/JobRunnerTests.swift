@@ -8,7 +8,7 @@ import VideoFrames
 
 @testable import Runner
 
-@Suite(.timeLimit(.minutes(1))) struct JobRunnerTests {
+@Suite(.timeLimit(.minutes(10))) struct JobRunnerTests {
     @Test func `every job of a drained queue is answered, each with its own answer`() async throws {
         let fixture = try QueueFixture()
         defer { fixture.remove() }

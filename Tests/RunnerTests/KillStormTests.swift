@@ -19,7 +19,7 @@ import Testing
     }
 
     @Test(
-        .timeLimit(.minutes(5)),
+        .timeLimit(.minutes(10)),
         arguments: [
             // 30 seconds of kills in the midst of the engine's work.
             Storm(jobs: 500, milliseconds: 50, kills: 150, every: .milliseconds(200), hits: 8),

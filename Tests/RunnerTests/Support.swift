@@ -71,7 +71,7 @@ final class ManualClock: Sendable {
     private struct State {
         var seconds: Double = 1_000_000
         var isHeld = false
-        var sleepers: [Int: (until: Double, wake: Latch<Void>)] = [:]
+        var sleepers: [Int: (seconds: Double, until: Double, wake: Latch<Void>)] = [:]
         var next = 0
     }
     private let state = Mutex(State())
@@ -92,11 +92,17 @@ final class ManualClock: Sendable {
         for wake in due { wake.set(()) }
     }
 
+    /// Whether somebody waits who asked for exactly this long.
+    func isSleeping(for seconds: Double) -> Bool {
+        state.withLock { $0.sleepers.values.contains { $0.seconds == seconds } }
+    }
+
     private func sleep(_ duration: Duration) async {
         let wake = Latch<Void>()
         let id = state.withLock { state in
             defer { state.next += 1 }
-            state.sleepers[state.next] = (state.seconds + duration / .seconds(1), wake)
+            let seconds = duration / .seconds(1)
+            state.sleepers[state.next] = (seconds, state.seconds + seconds, wake)
             return state.next
         }
         _ = await wake.wait()
