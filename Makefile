@@ -32,7 +32,7 @@ lint:
 bench: setup
 	$(SWIFT) build -c release --product zipvl-bench
 	$(SWIFT) build -c release --product zipvl-bench-io
-	$(BIN)/zipvl-bench prefill
+	$(BIN)/zipvl-bench video
 	$(BIN)/zipvl-bench-io sample jobs/demo/videos/generated_6.mp4
 
 clean:

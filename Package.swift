@@ -53,7 +53,8 @@ let package = Package(
         .target(name: "VideoFrames", dependencies: ["CFFmpeg"], swiftSettings: settings),
         .target(
             name: "Schema", path: "schema",
-            resources: [.embedInCode("sqlite_v001.sql")], swiftSettings: settings),
+            resources: [.embedInCode("sqlite_v001.sql"), .embedInCode("sqlite_v002.sql")],
+            swiftSettings: settings),
         .target(
             name: "Jobs", dependencies: ["Schema", crypto, grdb, yams], swiftSettings: settings),
 

@@ -18,6 +18,8 @@ package enum Schema {
     /// All steps for SQLite in ascending order, without gaps, from version 1.
     package static let sqlite = [
         Migration(
-            version: 1, sql: String(decoding: PackageResources.sqlite_v001_sql, as: UTF8.self))
+            version: 1, sql: String(decoding: PackageResources.sqlite_v001_sql, as: UTF8.self)),
+        Migration(
+            version: 2, sql: String(decoding: PackageResources.sqlite_v002_sql, as: UTF8.self)),
     ]
 }

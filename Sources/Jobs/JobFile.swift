@@ -12,6 +12,8 @@ package struct JobFile: Sendable, Equatable {
     package var priority = 0
     /// What stands under `analysis:`, as written. What the keys mean is the runner's business.
     package var analysis: [Setting] = []
+    /// What stands under `analysis.methods`, one each, as written: every question is asked once of each.
+    package var methods: [Setting] = []
     package var input = Input()
     package var questions: [Question] = []
     package var limits = Limits()
@@ -88,14 +90,19 @@ package struct JobFile: Sendable, Equatable {
         self.path = path
         name = try root.required("name", in: fields).text()
         priority = try fields["priority"]?.integer(in: -1000...1000) ?? 0
-        analysis = try fields["analysis"]?.settings() ?? []
+        if let field = fields["analysis"] { (analysis, methods) = try field.settings() }
         let paths = JobFilePaths(file: path, environment: environment, now: now)
         if let field = fields["input"] { input = try Input(field, paths) }
         questions = try fields["questions"]?.list().map(Question.init) ?? []
         if let field = fields["limits"] { limits = try Limits(field) }
         // Settings with paths, too, are relative to this file.
-        for index in analysis.indices where analysis[index].key == "model" {
-            analysis[index].value = paths.model(analysis[index].value)
+        for index in analysis.indices {
+            switch analysis[index].key {
+            case "model": analysis[index].value = paths.model(analysis[index].value)
+            case "minference_config":
+                analysis[index].value = paths.absolute(analysis[index].value)
+            default: break
+            }
         }
         try checkQuestions(root, fields)
     }

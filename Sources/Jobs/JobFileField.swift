@@ -75,14 +75,26 @@ struct JobFileField {
         return texts
     }
 
-    func settings() throws(JobFileError) -> [JobFile.Setting] {
+    /// Keys with their values, lists joined with commas; and the items of the list `methods`.
+    func settings() throws(JobFileError) -> ([JobFile.Setting], methods: [JobFile.Setting]) {
         var settings: [JobFile.Setting] = []
+        var methods: [JobFile.Setting] = []
         for (key, field) in try pairs() {
+            if key == "methods" {
+                for item in try field.list() {
+                    methods.append(.init(key: key, value: try item.text(), line: item.line))
+                }
+                guard !methods.isEmpty else { throw field.error("`\(field.name)` is empty") }
+                continue
+            }
             let value =
                 field.isScalar ? try field.text() : try field.texts().joined(separator: ",")
             settings.append(JobFile.Setting(key: key, value: value, line: field.line))
         }
-        return settings
+        if !methods.isEmpty, let method = settings.first(where: { $0.key == "method" }) {
+            throw JobFileError(file, method.line, "`method` and `methods` exclude each other")
+        }
+        return (settings, methods)
     }
 
     private func pairs() throws(JobFileError) -> [(String, JobFileField)] {

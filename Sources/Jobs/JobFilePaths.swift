@@ -35,7 +35,7 @@ struct JobFilePaths {
     /// A model is named `embedded` or by its directory.
     func model(_ text: String) -> String { text == "embedded" ? text : absolute(text) }
 
-    private func absolute(_ path: String) -> String {
+    func absolute(_ path: String) -> String {
         URL(fileURLWithPath: path, relativeTo: folder).standardizedFileURL.path
     }
 

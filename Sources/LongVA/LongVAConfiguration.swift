@@ -46,6 +46,26 @@ package struct LongVAConfiguration: Sendable, Equatable {
         }
     }
 
+    /// A decoder without a vision tower, for measurements.
+    package init(
+        decoderLayers: Int, hiddenSize: Int, intermediateSize: Int, heads: Int,
+        keyValueHeads: Int, vocabularySize: Int
+    ) {
+        self.hiddenSize = hiddenSize
+        self.intermediateSize = intermediateSize
+        layerCount = decoderLayers
+        self.heads = heads
+        self.keyValueHeads = keyValueHeads
+        headWidth = hiddenSize / heads
+        self.vocabularySize = vocabularySize
+        rmsNormEpsilon = 1e-6
+        ropeTheta = 1e6
+        tiesWordEmbeddings = true
+        visionTower = ""
+        selectLayer = -2
+        poolStride = 2
+    }
+
     /// Reads and checks `config.json` of a model directory.
     /// - Throws: `ModelError` (`configuration`) naming the file, the key, what was expected and found.
     package init(directory: String) throws {

@@ -12,23 +12,62 @@ extension LongVAModel {
         progress: (String, Double) throws -> Void = { _, _ in }
     ) throws -> GeneratedAnswer {
         TorchLibrary.disableGradients()
+        let plan = PrefillPlan(request.prefill)
         let trace = Trace(request.trace)
-        let prompt = ChatPrompt(
-            question: request.question, choices: request.choices, tokenizer: tokenizer)
-        try check(frames, prompt, maxNewTokens: request.maxNewTokens)
+        try check(request, frames: frames.count)
+        let video = try encode(
+            frames, classAttention: plan.policy.needsClassAttention, trace: trace,
+            progress: progress)
+        return try answer(request, video, plan, trace: trace, progress: progress)
+    }
 
+    /// Answers several questions, or one by several methods, about one video that is encoded once.
+    ///
+    /// - Returns: in the order of the requests; one that fails does not end the others. `visionMS` is
+    ///   the same in all.
+    /// - Parameter each: called with the index of a request and its result as soon as it is there
+    /// - Throws: what `progress` throws, and what the encoding throws.
+    package func answers(
+        to requests: [AnswerRequest], frames: FrameBatch,
+        progress: (String, Double) throws -> Void = { _, _ in },
+        each: (Int, Result<GeneratedAnswer, any Error>) -> Void = { _, _ in }
+    ) throws -> [Result<GeneratedAnswer, any Error>] {
+        TorchLibrary.disableGradients()
+        let plans = requests.map { PrefillPlan($0.prefill) }
+        let video = try encode(
+            frames, classAttention: plans.contains { $0.policy.needsClassAttention },
+            progress: progress)
+        return try zip(requests, plans).enumerated().map { index, pair in
+            try progress("answers", Double(index) / Double(requests.count))
+            let result = Result {
+                try check(pair.0, frames: frames.count)
+                return try answer(
+                    pair.0, video, pair.1, trace: Trace(nil), progress: { _, _ in })
+            }
+            each(index, result)
+            return result
+        }
+    }
+
+    private func answer(
+        _ request: AnswerRequest, _ video: EncodedVideo, _ plan: PrefillPlan, trace: Trace,
+        progress: (String, Double) throws -> Void
+    ) throws -> GeneratedAnswer {
         var clock = StageClock()
-        let visualTokens = try encode(frames, trace: trace, progress: progress)  // [V, D]
-        let visionMS = clock.lap()
-
-        let (embeddings, layout) = try splice(prompt, visualTokens)  // [1, n, D]
-        var cache = KVCache(room: request.maxNewTokens)
+        let chat = ChatPrompt(
+            question: request.question, choices: request.choices, tokenizer: tokenizer)
+        let visualKept = try plan.chooseVisualTokens(
+            VisualTokens(
+                tokens: video.tokens, tokensPerFrame: pooling.tokensPerFrame,
+                classAttention: video.classAttention))
+        let prompt = try splice(chat, video.tokens, kept: visualKept)
+        var cache = KVCache(
+            room: request.maxNewTokens,
+            plan: KVCachePlan(request.prefill, layerCount: decoder.configuration.layerCount))
         try progress("prefill", 0)
-        let (logits, reports) = try decoder.prefill(
-            embeddings, layout: layout, policy: request.prefill.makePolicy(), cache: &cache
-        ) { layer, x in
+        let (logits, reports) = try decoder.prefill(prompt, plan: plan, cache: &cache) { layer, x in
             if trace.wantsHiddenStates {
-                try trace.addFloats("hidden.\(layer)", x.reshaped([layout.count, -1]))
+                try trace.addFloats("hidden.\(layer)", x.reshaped([x.shape[1], -1]))
             }
             try progress("prefill", Double(layer) / Double(decoder.configuration.layerCount))
         }
@@ -36,59 +75,50 @@ extension LongVAModel {
         let prefillMS = clock.lap()
 
         let output = try generate(
-            from: firstLogits, position: layout.count, request.maxNewTokens, cache: &cache,
+            from: firstLogits, position: prompt.promptTokens, request.maxNewTokens, cache: &cache,
             progress: progress)
         let generateMS = clock.lap()
 
-        try trace.add("prompt_ids", Tensor(prompt.ids(visualTokens: visualTokens.shape[0])))
+        try trace.add("prompt_ids", Tensor(chat.ids(visualTokens: video.tokens.shape[0])))
+        if let visualKept { try trace.add("visual_kept", Tensor(visualKept)) }
         try trace.add("prefill_logits", logits)
         try trace.add("output_ids", Tensor(output.ids))
-        try trace.add(reports: reports)
+        try trace.add(reports: reports, promptTokens: prompt.promptTokens)
         try trace.write()
 
-        var answer = figures(reports, layout: layout, decodeSteps: output.decodeSteps)
+        var answer = figures(
+            reports, promptTokens: prompt.promptTokens, visualTokens: video.tokens.shape[0],
+            decodeSteps: output.decodeSteps)
+        answer.kvCacheBytesUsed = cache.peakByteCount
         answer.text = tokenizer.decode(output.ids).trimmed()
         answer.outputIDs = output.ids
         answer.outputTokens = output.ids.count
         answer.finishReason = output.ended ? .stop : .length
-        (answer.visionMS, answer.prefillMS, answer.generateMS) = (visionMS, prefillMS, generateMS)
+        (answer.visionMS, answer.prefillMS) = (video.milliseconds, prefillMS)
+        answer.generateMS = generateMS
         return answer
     }
 
-    /// Frames to visual tokens [V, D]: tower, projector, pooling, a few frames at a time.
-    private func encode(
-        _ frames: FrameBatch, trace: Trace, progress: (String, Double) throws -> Void
-    ) throws -> Tensor {
-        try trace.add(frames: frames)
-        var parts: [Tensor] = []
-        for start in stride(from: 0, to: frames.count, by: Self.visionBatch) {
-            try progress("encode", Double(start) / Double(frames.count))
-            let pixels = try PixelNormalization.normalized(
-                frames, from: start, count: min(Self.visionBatch, frames.count - start), on: device)
-            let features = try visionTower(pixels.converted(to: dtype))  // [B, P, Dv]
-            let pooled = try pooling(projector(features))  // [B, t, D]
-            parts.append(try pooled.reshaped([-1, pooled.shape[2]]))
-            try trace.append("pixel_values", pixels)
-            try trace.append("vision_features", features)
-        }
-        let tokens = parts.count == 1 ? parts[0] : try Tensor.concatenated(parts, axis: 0)
-        try trace.addFloats("visual_tokens", tokens)
-        return tokens
-    }
-
-    /// Text embeddings with the visual tokens between them, [1, n, D].
+    /// Text embeddings with the visual tokens between them.
+    ///
+    /// - Parameter kept: visual tokens that enter, ascending; `nil` is all.
     private func splice(
-        _ prompt: ChatPrompt, _ visualTokens: Tensor
-    ) throws -> (embeddings: Tensor, layout: PromptLayout) {
+        _ chat: ChatPrompt, _ visualTokens: Tensor, kept: [Int]?
+    ) throws -> Qwen2Model.Prompt {
+        let entering = try kept.map { try visualTokens.gathered(0, Tensor($0, on: device)) }
+        let visual = entering ?? visualTokens
         let embeddings = try Tensor.concatenated(
-            [
-                decoder.embed(prompt.prefix), visualTokens.unsqueezed(0),
-                decoder.embed(prompt.suffix),
-            ], axis: 1)
-        let start = prompt.prefix.count
+            [decoder.embed(chat.prefix), visual.unsqueezed(0), decoder.embed(chat.suffix)], axis: 1)
+        let start = chat.prefix.count
         let layout = PromptLayout(
-            count: embeddings.shape[1], visual: start..<start + visualTokens.shape[0])
-        return (embeddings, layout)
+            count: embeddings.shape[1], visual: start..<start + visual.shape[0])
+        guard let kept else { return Qwen2Model.Prompt(embeddings: embeddings, layout: layout) }
+        let end = start + visualTokens.shape[0]
+        let promptTokens = end + chat.suffix.count
+        return Qwen2Model.Prompt(
+            embeddings: embeddings, layout: layout,
+            positions: Array(0..<start) + kept.map { start + $0 } + Array(end..<promptTokens),
+            promptTokens: promptTokens)
     }
 
     /// Greedy decoding until an end token or `limit` tokens. The first token needs no forward pass of
@@ -113,71 +143,52 @@ extension LongVAModel {
         }
     }
 
-    private func check(_ frames: FrameBatch, _ prompt: ChatPrompt, maxNewTokens: Int) throws {
-        guard frames.side == imageSide, frames.count > 0,
-            frames.pixels.count == frames.count * imageSide * imageSide * 3
-        else {
+    /// Prompt length and memory, before anything is computed.
+    private func check(_ request: AnswerRequest, frames: Int) throws {
+        guard request.maxNewTokens > 0 else {
             throw ModelError(
-                .frames,
-                "\(frames.count) frames of side \(frames.side) in \(frames.pixels.count) bytes; "
-                    + "this model takes RGB frames of side \(imageSide)")
+                .promptTooLong, "max-new-tokens must be positive, not \(request.maxNewTokens)")
         }
-        guard maxNewTokens > 0 else {
-            throw ModelError(.promptTooLong, "max-new-tokens must be positive, not \(maxNewTokens)")
-        }
-        let visual = frames.count * pooling.tokensPerFrame
-        let n = prompt.prefix.count + visual + prompt.suffix.count
+        let chat = ChatPrompt(
+            question: request.question, choices: request.choices, tokenizer: tokenizer)
+        let visual = frames * pooling.tokensPerFrame
+        let n = chat.prefix.count + visual + chat.suffix.count
         // Cutting the prompt's end, as upstream does, would cut the question.
-        if let limit = layout.configuration.promptLimit, n + maxNewTokens > limit {
+        if let limit = layout.configuration.promptLimit, n + request.maxNewTokens > limit {
             throw ModelError(
                 .promptTooLong,
-                "\(n) prompt tokens (\(visual) visual) and \(maxNewTokens) new ones exceed the model's "
-                    + "\(limit) (tokenizer_model_max_length); use fewer frames")
+                "\(n) prompt tokens (\(visual) visual) and \(request.maxNewTokens) new ones exceed "
+                    + "the model's \(limit) (tokenizer_model_max_length); use fewer frames")
         }
         if device == .cpu {
             try MemoryEstimate(
-                layout: layout, frames: frames.count, visionBatch: Self.visionBatch,
-                promptTokens: n,
-                newTokens: maxNewTokens, elementBytes: dtype.byteCount
+                layout: layout, frames: frames, visionBatch: Self.visionBatch, promptTokens: n,
+                newTokens: request.maxNewTokens, elementBytes: dtype.byteCount
             ).require(available: HostMemory.available(), promptTokens: n)
         }
     }
 
-    /// Everything about an answer but its text and times.
+    /// Everything about an answer but its text, times and cache.
     private func figures(
-        _ reports: [LayerReport], layout: PromptLayout, decodeSteps: Int
+        _ reports: [LayerReport], promptTokens n: Int, visualTokens: Int, decodeSteps: Int
     ) -> GeneratedAnswer {
-        let n = layout.count
         let ledger = FLOPsLedger(
             decoder.decoderSizes, reports: reports, promptTokens: n, decodeSteps: decodeSteps)
         let layers = LayerFigures(reports, promptTokens: n)
         let geometry = decoder.decoderSizes.attention
-        func bytes(_ entries: Int) -> Int64 {
-            KVCache.bytes(
-                entries: entries, keyValueHeads: geometry.keyValueHeads,
-                headWidth: geometry.headWidth, elementBytes: dtype.byteCount)
-        }
+        let ratios = layers.keptRatio.compactMap { $0 }
         return GeneratedAnswer(
-            text: "", outputIDs: [], finishReason: .length, visualTokens: layout.visual.count,
+            text: "", outputIDs: [], finishReason: .length, visualTokens: visualTokens,
             promptTokens: n, outputTokens: 0,
-            keptTokenRatioMean: layers.keptRatio.reduce(0, +) / Double(max(reports.count, 1)),
+            keptTokenRatioMean: ratios.count == reports.count
+                ? ratios.reduce(0, +) / Double(max(reports.count, 1)) : nil,
             attnFLOPsDense: ledger.attentionDense, attnFLOPsUsed: ledger.attentionUsed,
             attnFLOPsSavedPctPaper: ledger.attentionSavedPercentPaper,
             llmFLOPsDense: ledger.decoderDense, llmFLOPsUsed: ledger.decoderUsed,
-            kvCacheBytesDense: bytes(reports.count * (n + decodeSteps)),
-            kvCacheBytesUsed: bytes(reports.reduce(0) { $0 + $1.cached + decodeSteps }),
-            visionMS: 0, prefillMS: 0, generateMS: 0, layers: layers)
-    }
-}
-
-/// Milliseconds since the last lap, on the monotonic clock.
-private struct StageClock {
-    private var last = ContinuousClock.now
-
-    mutating func lap() -> Double {
-        let now = ContinuousClock.now
-        defer { last = now }
-        return (now - last) / .milliseconds(1)
+            kvCacheBytesDense: KVCache.bytes(
+                entries: reports.count * (n + decodeSteps), keyValueHeads: geometry.keyValueHeads,
+                headWidth: geometry.headWidth, elementBytes: dtype.byteCount),
+            kvCacheBytesUsed: 0, visionMS: 0, prefillMS: 0, generateMS: 0, layers: layers)
     }
 }
 

@@ -1,4 +1,3 @@
-import Foundation
 package import LongVA
 package import SparsePrefill
 package import VideoFrames
@@ -23,24 +22,45 @@ package struct AnalysisOptions: Sendable, Equatable {
     ///
     /// - Throws: for values out of range, and for settings that the method ignores.
     package init(_ request: AnalysisRequest, on device: DeviceKind) throws(AnalysisError) {
-        frames = request.frames ?? 64
-        sampling = request.sampling ?? .exact
-        resize = request.resize ?? .pillow
-        maxNewTokens = request.maxNewTokens ?? 64
-        dtype =
-            switch request.dtype ?? .auto {
-            case .auto: device == .cpu ? .float32 : .bfloat16
-            case let named: named
-            }
-        let method = request.method ?? .zipvl
-        try Self.refuseIgnored(request, by: method)
-        // One GPU plan per prompt length is dear: there the kept count is rounded up.
-        let bucket = method == .zipvl && device == .cuda ? 256 : 1
-        prefill = PrefillConfiguration(
-            method: method, tau: request.tau ?? 0.975,
-            probesRecent: request.probes?.recent ?? 64, probesRandom: request.probes?.random ?? 64,
-            seed: request.seed ?? 0, kv: request.kv, denseBelow: request.denseBelow ?? 0,
-            selectBucket: request.selectBucket ?? bucket)
+        dtype = .auto
+        for key in AnalysisRequest.Key.allCases {
+            if let text = request.texts[key] { try set(key, to: text) }
+        }
+        if dtype == .auto { dtype = device == .cpu ? .float32 : .bfloat16 }
+        if request.texts[.kv] == nil { prefill.kv = .standard(for: prefill.method) }
+        if request.texts[.selectBucket] == nil, prefill.method.selectsTokens, device == .cuda {
+            // One GPU plan per prompt length is dear: there the kept count is rounded up.
+            prefill.selectBucket = 256
+        }
+        if request.texts[.retireAfter] == nil, prefill.ffn == .kept { prefill.retireAfter = 3 }
+        try refuseIgnored(request)
+        try check()
+    }
+
+    mutating func set(_ key: AnalysisRequest.Key, to text: String) throws(AnalysisError) {
+        do { try key.setting.set(&self, text) } catch {
+            throw AnalysisError("\(key.flag): \(error)")
+        }
+    }
+
+    private func refuseIgnored(_ request: AnalysisRequest) throws(AnalysisError) {
+        for key in AnalysisRequest.Key.allCases where request.texts[key] != nil {
+            guard let parameter = key.parameter, !parameter.isUsed(by: prefill) else { continue }
+            throw AnalysisError(
+                "\(key.flag) has no effect with \(choice(over: parameter)); leave it out")
+        }
+    }
+
+    /// The flag that decides whether a parameter is used, as it stands.
+    private func choice(over parameter: PrefillConfiguration.Parameter) -> String {
+        switch parameter {
+        case .kvGuard, .zipcacheSalient: "--kv \(prefill.kv.rawValue)"
+        case .premergeRate: "--premerge \(prefill.premerge.rawValue)"
+        default: "--method \(prefill.method.rawValue)"
+        }
+    }
+
+    func check() throws(AnalysisError) {
         guard (1...65536).contains(frames) else {
             throw AnalysisError("--frames \(frames): expected 1 to 65536")
         }
@@ -48,105 +68,5 @@ package struct AnalysisOptions: Sendable, Equatable {
             throw AnalysisError("--max-new-tokens \(maxNewTokens): expected 1 to 32768")
         }
         if let problem = prefill.problem() { throw AnalysisError(problem) }
-    }
-
-    private static func refuseIgnored(
-        _ request: AnalysisRequest, by method: PrefillMethod
-    ) throws(AnalysisError) {
-        guard method == .full else { return }
-        let named: [(AnalysisRequest.Key, Bool)] = [
-            (.tau, request.tau != nil), (.probes, request.probes != nil),
-            (.denseBelow, request.denseBelow != nil),
-            (.selectBucket, request.selectBucket != nil),
-            (.kv, request.kv != nil && request.kv != .full),
-        ]
-        for (key, isNamed) in named where isNamed {
-            throw AnalysisError("\(key.flag) has no effect with --method full; leave it out")
-        }
-    }
-}
-
-extension AnalysisOptions {
-    /// Canonical: keys sorted, no spaces, and only what the method uses. Equal options have equal text.
-    package var json: String {
-        var values: [String: OptionValue] = [
-            "dtype": .text(dtype.rawValue), "ffn": .text("all"), "frames": .integer(frames),
-            "kv": .text(prefill.kv.rawValue), "max_new_tokens": .integer(maxNewTokens),
-            "method": .text(prefill.method.rawValue), "premerge": .text("none"),
-            "resize": .text(resize.rawValue), "sampling": .text(sampling.rawValue),
-            "seed": .unsigned(prefill.seed),
-        ]
-        if prefill.method == .zipvl {
-            values["dense_below"] = .integer(prefill.denseBelow)
-            values["probes_random"] = .integer(prefill.probesRandom)
-            values["probes_recent"] = .integer(prefill.probesRecent)
-            values["rows"] = .text("zero")
-            values["select_bucket"] = .integer(prefill.selectBucket)
-            values["tau"] = .real(prefill.tau)
-        }
-        let members = values.sorted { $0.key < $1.key }.map { "\"\($0)\":\($1.json)" }
-        return "{" + members.joined(separator: ",") + "}"
-    }
-
-    /// Reads `json` back.
-    ///
-    /// - Throws: when a value is missing or unknown, for instance of a job that a newer version enqueued.
-    package init(json: String) throws(AnalysisError) {
-        let stored: Stored
-        do {
-            stored = try JSONDecoder().decode(Stored.self, from: Data(json.utf8))
-        } catch {
-            throw AnalysisError("the job's options cannot be read by this version: \(error)")
-        }
-        guard stored.ffn == "all", stored.premerge == "none", stored.rows ?? "zero" == "zero" else {
-            throw AnalysisError("the job's options are of another version: \(json)")
-        }
-        (frames, sampling, resize) = (stored.frames, stored.sampling, stored.resize)
-        (dtype, maxNewTokens) = (stored.dtype, stored.max_new_tokens)
-        prefill = PrefillConfiguration(
-            method: stored.method, tau: stored.tau ?? 0.975,
-            probesRecent: stored.probes_recent ?? 64, probesRandom: stored.probes_random ?? 64,
-            seed: stored.seed, kv: stored.kv, denseBelow: stored.dense_below ?? 0,
-            selectBucket: stored.select_bucket ?? 1)
-        if let problem = prefill.problem() { throw AnalysisError(problem) }
-    }
-
-    // The names are the stored keys.
-    // swift-format-ignore: AlwaysUseLowerCamelCase
-    private struct Stored: Decodable {
-        var dense_below: Int?
-        var dtype: ModelOptions.DTypeChoice
-        var ffn: String
-        var frames: Int
-        var kv: KVRetention
-        var max_new_tokens: Int
-        var method: PrefillMethod
-        var premerge: String
-        var probes_random: Int?
-        var probes_recent: Int?
-        var resize: ResizeFilter
-        var rows: String?
-        var sampling: SamplingMode
-        var seed: UInt64
-        var select_bucket: Int?
-        var tau: Double?
-    }
-}
-
-/// A value of the canonical JSON. The texts are names, which need no escapes.
-private enum OptionValue {
-    case integer(Int)
-    case unsigned(UInt64)
-    case real(Double)
-    case text(String)
-
-    var json: String {
-        switch self {
-        case .integer(let value): "\(value)"
-        case .unsigned(let value): "\(value)"
-        // Swift prints the shortest digits that give the same number back.
-        case .real(let value): "\(value)"
-        case .text(let value): "\"\(value)\""
-        }
     }
 }

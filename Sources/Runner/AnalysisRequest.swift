@@ -1,123 +1,81 @@
-package import LongVA
-package import SparsePrefill
-package import VideoFrames
+import SparsePrefill
 
-/// The analysis settings that a person named; the rest are `nil` and take their defaults.
+/// The analysis settings that a person named, as texts; all others take their defaults.
 package struct AnalysisRequest: Sendable, Equatable {
-    /// `embedded` or a directory.
-    package var model: String?
-    package var frames: Int?
-    package var sampling: SamplingMode?
-    package var resize: ResizeFilter?
-    package var dtype: ModelOptions.DTypeChoice?
-    package var maxNewTokens: Int?
-    package var seed: UInt64?
-    package var method: PrefillMethod?
-    package var tau: Double?
-    package var probes: ProbeCounts?
-    package var kv: KVRetention?
-    package var denseBelow: Int?
-    package var selectBucket: Int?
+    package private(set) var texts: [Key: String] = [:]
 
     package init() {}
 
     /// Keys of a job file's `analysis:` block; with hyphens, the flags.
     package enum Key: String, CaseIterable, Sendable {
-        case frames, sampling, resize, model, dtype
+        case frames, sampling, resize
+        case model, dtype
         case maxNewTokens = "max_new_tokens"
-        case seed, method, tau, probes, kv
-        case denseBelow = "dense_below"
+        case seed, method
+
+        // Which tokens a layer attends.
+        case tau
+        case thresholdRule = "p_rule"
+        case select, norm, probes
+        case probeRule = "probe_rule"
+        case ratio
+        case qkRatio = "qk_ratio"
         case selectBucket = "select_bucket"
 
+        // What happens to the others.
+        case rows, ffn
+        case retireAfter = "retire_after"
+        case denseBelow = "dense_below"
+        case denseLayers = "dense_layers"
+
+        // The other methods.
+        case fastvLayer = "fastv_layer"
+        case fastvDrop = "fastv_drop"
+        case minference = "minference_config"
+        case hiredBudget = "hired_budget"
+
+        // With every method.
+        case premerge
+        case premergeRate = "premerge_rate"
+        case kv
+        case zipcacheSalient = "zipcache_salient"
+        case kvGuard = "kv_guard"
+
         package var flag: String { "--" + rawValue.replacing("_", with: "-") }
+
+        /// The method's parameter of this name; `nil` for what every method uses.
+        var parameter: PrefillConfiguration.Parameter? {
+            .init(rawValue: rawValue.replacing("_", with: "-"))
+        }
     }
 
-    /// Sets one value from its text, as a job file gives it.
+    /// Names one value, as a flag or a job file gives it.
+    ///
+    /// - Throws: for a text that is no such value, and for a file that cannot be used
     package mutating func set(_ key: Key, to text: String) throws(AnalysisError) {
-        func choice<T: RawRepresentable<String> & CaseIterable>(
-            _ type: T.Type
-        ) throws(AnalysisError) -> T {
-            if let value = T(rawValue: text) { return value }
-            let known = T.allCases.map(\.rawValue).joined(separator: ", ")
-            throw AnalysisError("\(key.rawValue): expected one of \(known), found `\(text)`")
-        }
-        func number<T: LosslessStringConvertible>(
-            _ type: T.Type, _ what: String
-        ) throws(AnalysisError) -> T {
-            guard let value = T(text) else {
-                throw AnalysisError("\(key.rawValue): expected \(what), found `\(text)`")
-            }
-            return value
-        }
-        switch key {
-        case .model: model = text
-        case .sampling: sampling = try choice(SamplingMode.self)
-        case .resize: resize = try choice(ResizeFilter.self)
-        case .dtype: dtype = try choice(ModelOptions.DTypeChoice.self)
-        case .method: method = try choice(PrefillMethod.self)
-        case .kv: kv = try choice(KVRetention.self)
-        case .frames: frames = try number(Int.self, "a whole number")
-        case .maxNewTokens: maxNewTokens = try number(Int.self, "a whole number")
-        case .seed: seed = try number(UInt64.self, "a whole number that is not negative")
-        case .tau: tau = try number(Double.self, "a number")
-        case .denseBelow: denseBelow = try number(Int.self, "a whole number")
-        case .selectBucket: selectBucket = try number(Int.self, "a whole number")
-        case .probes: probes = try number(ProbeCounts.self, "two numbers as recent,random")
-        }
+        var options = AnalysisOptions()
+        try options.set(key, to: text)
+        texts[key] = text
     }
 
     /// This request's values, and the other's where it has none.
     package func filled(from other: AnalysisRequest) -> AnalysisRequest {
         var result = self
-        result.model = model ?? other.model
-        result.frames = frames ?? other.frames
-        result.sampling = sampling ?? other.sampling
-        result.resize = resize ?? other.resize
-        result.dtype = dtype ?? other.dtype
-        result.maxNewTokens = maxNewTokens ?? other.maxNewTokens
-        result.seed = seed ?? other.seed
-        result.method = method ?? other.method
-        result.tau = tau ?? other.tau
-        result.probes = probes ?? other.probes
-        result.kv = kv ?? other.kv
-        result.denseBelow = denseBelow ?? other.denseBelow
-        result.selectBucket = selectBucket ?? other.selectBucket
+        result.texts.merge(other.texts) { own, _ in own }
         return result
     }
-}
 
-/// How many rows ZipVL probes: the most recent ones, and seeded random ones before them.
-package struct ProbeCounts: Sendable, Hashable, LosslessStringConvertible {
-    package var recent: Int
-    package var random: Int
+    /// `embedded` or a directory.
+    package var model: String? { texts[.model] }
 
-    package init(recent: Int = 64, random: Int = 64) {
-        self.recent = recent
-        self.random = random
+    package var frames: Int? {
+        get { texts[.frames].flatMap { Int($0) } }
+        set { texts[.frames] = newValue.map { "\($0)" } }
     }
-
-    /// Reads `64,64`.
-    package init?(_ description: String) {
-        let parts = description.split(separator: ",", omittingEmptySubsequences: false)
-        guard parts.count == 2, let recent = Int(parts[0].drop { $0 == " " }),
-            let random = Int(parts[1].drop { $0 == " " })
-        else { return nil }
-        self.init(recent: recent, random: random)
-    }
-
-    package var description: String { "\(recent),\(random)" }
 }
 
 /// A setting that cannot be used: a wrong value, or one that the chosen method would ignore.
 package struct AnalysisError: Error, Sendable, Equatable, CustomStringConvertible {
     package let description: String
     package init(_ description: String) { self.description = description }
-}
-
-extension SamplingMode: CaseIterable {
-    package static let allCases: [SamplingMode] = [.exact]
-}
-
-extension ResizeFilter: CaseIterable {
-    package static let allCases: [ResizeFilter] = [.pillow, .swscale]
 }

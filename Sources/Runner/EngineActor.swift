@@ -54,4 +54,23 @@ package actor EngineActor {
             progress(stage, fraction)
         }
     }
+
+    /// Answers several requests about one video with the loaded model; the video is encoded once.
+    ///
+    /// - Parameter each: called with the index of a request and its result as soon as it is there
+    package func answers(
+        to requests: [AnswerRequest], frames: FrameBatch,
+        progress: @Sendable (String, Double) -> Void,
+        each: @Sendable (Int, Result<GeneratedAnswer, any Error>) -> Void = { _, _ in }
+    ) throws -> [Result<GeneratedAnswer, any Error>] {
+        guard let model = loaded?.model else {
+            throw ModelError(.configuration, "no model is loaded")
+        }
+        return try model.answers(
+            to: requests, frames: frames,
+            progress: { stage, fraction in
+                try Task.checkCancellation()
+                progress(stage, fraction)
+            }, each: each)
+    }
 }

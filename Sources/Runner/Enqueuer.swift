@@ -7,7 +7,8 @@ package import VideoFrames
 package struct Enqueuer: Sendable {
     /// What all jobs of one call share.
     package struct Template: Sendable {
-        package var config: ConfigRecord
+        /// Each question is asked once under each.
+        package var configs: [ConfigRecord]
         package var priority = 0
         package var runAt: Date?
         package var held = false
@@ -15,7 +16,7 @@ package struct Enqueuer: Sendable {
         package var maxCrashes = 3
         package var timeout: Duration = .seconds(3600)
 
-        package init(config: ConfigRecord) { self.config = config }
+        package init(configs: [ConfigRecord]) { self.configs = configs }
     }
 
     private let queue: any QueueBackend
@@ -54,14 +55,15 @@ package struct Enqueuer: Sendable {
                 looked[item.path] = file
                 progress(looked.count, count)
             }
-            jobs.append(
+            jobs += template.configs.map { config in
                 NewJob(
-                    video: file.video, config: template.config, question: item.question,
+                    video: file.video, config: config, question: item.question,
                     choices: item.choices, expected: item.expected, customID: item.customID,
                     priority: item.priority ?? template.priority, runAt: template.runAt,
                     held: template.held, maxAttempts: template.maxAttempts,
                     maxCrashes: template.maxCrashes, timeout: template.timeout,
-                    failure: file.failure))
+                    failure: file.failure)
+            }
         }
         return jobs
     }

@@ -1,6 +1,7 @@
 import EmbeddedModel
 package import Jobs
 import LongVA
+import SparsePrefill
 import Torch
 import VideoFrames
 
@@ -36,6 +37,8 @@ package struct JobFailure: Sendable {
                 (errorClass, code, isPermanent) = (.internal, "torch", false)
             }
         case is WeightError: (errorClass, code, isPermanent) = (.internal, "bad_weights", true)
+        case is MInferencePatternsError:
+            (errorClass, code, isPermanent) = (.internal, "bad_patterns", true)
         case is TokenizerError: (errorClass, code, isPermanent) = (.internal, "bad_tokenizer", true)
         case is AnalysisError: (errorClass, code, isPermanent) = (.internal, "bad_options", true)
         case is EmbeddedModelMissing:

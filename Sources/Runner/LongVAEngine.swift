@@ -131,6 +131,29 @@ package struct LongVAEngine: JobEngine {
             question, prepared, modelSHA256: reference.sha256, trace: tracing, progress: progress)
     }
 
+    /// The frames of a file at the size that a model takes: what `ask` answers about.
+    package func sample(
+        _ path: String, frames: Int, options: AnalysisOptions, model reference: ModelReference
+    ) async throws -> SampledFrames {
+        try await sampler.sample(
+            SamplingRequest(
+                path: path, frames: frames, side: try sides.side(of: reference.directory),
+                mode: options.sampling, resize: options.resize))
+    }
+
+    /// One question about frames that are at hand, whatever file they came from.
+    package func answer(
+        _ question: Question, frames: SampledFrames, options: AnalysisOptions,
+        model reference: ModelReference,
+        progress: @escaping @Sendable (String, Double) -> Void
+    ) async throws -> Answer {
+        let prepared = Prepared(
+            frames: frames, options: options, directory: reference.directory,
+            milliseconds: frames.decodeMilliseconds)
+        return try await answer(
+            question, prepared, modelSHA256: reference.sha256, trace: nil, progress: progress)
+    }
+
     /// A file that was replaced after it was enqueued would be answered under the old one's name.
     private static func checkUnchanged(_ video: VideoRecord) throws(Failure) {
         guard let found = ContentIdentity.statistics(video.path) else {

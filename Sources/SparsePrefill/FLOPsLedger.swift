@@ -41,7 +41,8 @@ package struct FLOPsLedger: Sendable, Equatable {
     package let attentionUsed: Double
     package let decoderDense: Double
     package let decoderUsed: Double
-    /// 100 (1 - mean(r)^2), prefill only: the papers' figure.
+    /// 100 (1 - mean(r)^2), prefill only: the papers' figure; 100 (1 - mean(share)) for methods whose
+    /// paper counts pairs.
     package let attentionSavedPercentPaper: Double
 
     /// - Parameters:
@@ -54,9 +55,21 @@ package struct FLOPsLedger: Sendable, Equatable {
         let dense = [LayerReport](repeating: .dense(n), count: decoder.layers)
         (attentionDense, decoderDense) = Self.count(decoder, dense, decodeSteps)
         (attentionUsed, decoderUsed) = Self.count(decoder, reports, decodeSteps)
-        let ratios = reports.map { Double($0.attended) / Double(max(n, 1)) }
-        let mean = ratios.reduce(0, +) / Double(max(ratios.count, 1))
-        attentionSavedPercentPaper = 100 * (1 - mean * mean)
+        attentionSavedPercentPaper = Self.paperFigure(reports, n)
+    }
+
+    private static func paperFigure(_ reports: [LayerReport], _ n: Int) -> Double {
+        func mean(_ value: (LayerReport, Double) -> Double) -> Double {
+            let values = reports.map {
+                value($0, $0.paperRatio ?? Double($0.attended) / Double(max(n, 1)))
+            }
+            return values.reduce(0, +) / Double(max(values.count, 1))
+        }
+        if reports.contains(where: { $0.paperShare != nil }) {
+            return 100 * (1 - mean { $0.paperShare ?? $1 * $1 })
+        }
+        let ratio = mean { $1 }
+        return 100 * (1 - ratio * ratio)
     }
 
     private static func count(

@@ -12,12 +12,21 @@ package struct LayerReport: Sendable, Equatable {
     package var rows: ProjectionRows
     /// Share of the probed attention mass that the attended tokens hold; `nil` without probes.
     package var massKept: Double?
-    /// Probe rows, ascending original positions.
+    /// r of the papers' figure where it is not attended / n: sqrt(queries keys) / n.
+    package var paperRatio: Double?
+    /// Share of the n^2 pairs as a paper counts it, for methods without an r.
+    package var paperShare: Double?
+    /// Probe rows, ascending. A policy gives rows of the layer's sequence, here and below; the
+    /// decoder turns them into original positions.
     package var probes: [Int] = []
     /// Accumulated probe attention per token, mean over heads [n]; empty without probes.
     package var scores: [Float] = []
-    /// Attended tokens, ascending original positions; `nil` is all.
+    /// Attended tokens, ascending; `nil` is all.
     package var kept: [Int]?
+    /// The same for each query head, for methods that choose by head.
+    package var keptPerHead: [[Int]]?
+    /// Tokens of the layer's sequence, ascending original positions; `nil` is the whole prompt.
+    package var sequence: [Int]?
 
     package init(attended: Int, cached: Int, pairs: Double, rows: ProjectionRows) {
         self.attended = attended
@@ -30,6 +39,19 @@ package struct LayerReport: Sendable, Equatable {
     package static func dense(_ n: Int) -> LayerReport {
         LayerReport(
             attended: n, cached: n, pairs: visiblePairs(n), rows: ProjectionRows(all: n))
+    }
+
+    /// The report with original positions in place of rows.
+    ///
+    /// - Parameter positions: original position of each row.
+    package func located(at positions: [Int]) -> LayerReport {
+        var report = self
+        report.sequence = positions
+        report.probes = probes.map { positions[$0] }
+        // Where tokens are gone, all that are left were attended.
+        report.kept = kept?.map { positions[$0] } ?? positions
+        report.keptPerHead = keptPerHead?.map { $0.map { positions[$0] } }
+        return report
     }
 
     /// Visible pairs of causal attention over n tokens.

@@ -1,20 +1,34 @@
 package import Torch
 
-/// Decides what a long prompt may skip in one attention layer.
+/// Decides what a long prompt may skip.
 ///
-/// A policy gets the layer's projections as functions of row indices, so that no row is computed that
-/// nothing uses. It never sees the model. Policies are stateless values: adding a method is one file
-/// and one case of `PrefillMethod`.
+/// A policy acts at three moments: it may choose visual tokens before the decoder, it attends in one
+/// layer, and it may say which tokens go on to the next layer. It gets the layer's projections as
+/// functions of row indices, so that no row is computed that nothing uses, and never sees the model.
+/// Policies are stateless values: adding a method is one file and one case of `PrefillMethod`.
 package protocol PrefillPolicy: Sendable {
-    /// One layer's attention over the prompt.
+    /// Whether `chooseVisualTokens` reads the vision tower's class attention.
+    var needsClassAttention: Bool { get }
+
+    /// The visual tokens that enter the decoder, ascending and among the candidates; `nil` is all
+    /// candidates.
+    func chooseVisualTokens(_ visual: VisualTokens) throws -> [Int]?
+
+    /// One layer's attention over the tokens that are still there.
     ///
     /// A policy may drop visual tokens only, never looks at future tokens, and gives the last token
-    /// an output.
+    /// an output. All indices are rows of the layer's sequence, 0..<`context.layout.count`.
     func attend(_ projections: LayerProjections, in context: LayerContext) throws -> LayerAttention
 }
 
+extension PrefillPolicy {
+    package var needsClassAttention: Bool { false }
+    package func chooseVisualTokens(_ visual: VisualTokens) throws -> [Int]? { nil }
+}
+
 /// One layer's linear projections of the normalised hidden states, split into heads, with RoPE at
-/// the tokens' original positions. `rows` are ascending int64 positions; `nil` stands for all.
+/// the tokens' original positions. `rows` are ascending int64 rows of the layer's sequence; `nil`
+/// stands for all.
 package struct LayerProjections {
     /// [1, H, R, d]
     package let queries: (_ rows: Tensor?) throws -> Tensor
@@ -43,15 +57,23 @@ package struct LayerAttention {
     /// What stays in the KV cache, [1, Hkv, K, d] each.
     package var keys: Tensor
     package var values: Tensor
+    /// Rows of the cached entries, ascending [K]; `nil` is all.
+    package var cachedRows: [Int]?
+    /// Whether the feed-forward layer runs on `rows` only; the others then leave the layer unchanged.
+    package var skipsFeedForward = false
+    /// Rows that go on to the next layer, ascending; `nil` is all.
+    package var remaining: [Int]?
     package var report: LayerReport
 
     package init(
-        rows: Tensor? = nil, output: Tensor, keys: Tensor, values: Tensor, report: LayerReport
+        rows: Tensor? = nil, output: Tensor, keys: Tensor, values: Tensor,
+        cachedRows: [Int]? = nil, report: LayerReport
     ) {
         self.rows = rows
         self.output = output
         self.keys = keys
         self.values = values
+        self.cachedRows = cachedRows
         self.report = report
     }
 }

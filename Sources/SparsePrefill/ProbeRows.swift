@@ -3,20 +3,31 @@ package struct ProbeRows: Sendable, Equatable {
     package let recent: Int
     package let random: Int
     package let seed: UInt64
+    package let rule: ProbeRule
 
-    package init(recent: Int = 64, random: Int = 64, seed: UInt64 = 0) {
+    package init(
+        recent: Int = 64, random: Int = 64, seed: UInt64 = 0, rule: ProbeRule = .random
+    ) {
         self.recent = recent
         self.random = random
         self.seed = seed
+        self.rule = rule
     }
 
-    /// Ascending original positions: `random` of the first n - recent rows, drawn without replacement
-    /// from (seed, layer), and the last `recent` rows; fewer where the prompt is shorter.
-    package func rows(ofPromptWith n: Int, layer: Int) -> [Int] {
-        let recent = min(recent, n)
-        let pool = n - recent
+    /// Ascending rows: up to `random` of those before the recent ones, drawn without replacement
+    /// from (seed, layer), and the `recent` last rows; fewer where the prompt is shorter. By the
+    /// rule `question` the recent rows are text after the visual tokens only.
+    package func rows(of layout: PromptLayout, layer: Int) -> [Int] {
+        let n = layout.count
+        let text = n - layout.visual.upperBound
+        let limit = rule == .question && text > 0 ? min(recent, text) : recent
+        let pool = n - min(limit, n)
         var generator = SplitMix64(seed: seed, stream: layer)
-        return generator.sample(min(random, pool), below: pool).sorted() + Array(pool..<n)
+        let drawn =
+            rule == .stratified
+            ? generator.stratifiedSample(min(random, pool), below: pool)
+            : generator.sample(min(random, pool), below: pool).sorted()
+        return drawn + Array(pool..<n)
     }
 }
 
@@ -36,16 +47,28 @@ package struct SplitMix64: RandomNumberGenerator, Sendable {
         return z ^ (z >> 31)
     }
 
-    /// `count` distinct numbers below `bound`: the front of a Fisher-Yates shuffle. A number is
-    /// drawn as the high half of a 128-bit product (Lemire), without rejection: the bias is below
-    /// bound / 2^64.
-    mutating func sample(_ count: Int, below bound: Int) -> [Int] {
+    /// A number below `bound`: the high half of a 128-bit product (Lemire), without rejection; the
+    /// bias is below bound / 2^64.
+    package mutating func number(below bound: Int) -> Int {
+        Int(next().multipliedFullWidth(by: UInt64(bound)).high)
+    }
+
+    /// `count` distinct numbers below `bound`: the front of a Fisher-Yates shuffle.
+    package mutating func sample(_ count: Int, below bound: Int) -> [Int] {
         var moved: [Int: Int] = [:]
         return (0..<count).map { i in
-            let j = i + Int(next().multipliedFullWidth(by: UInt64(bound - i)).high)
+            let j = i + number(below: bound - i)
             let drawn = moved[j] ?? j
             moved[j] = moved[i] ?? i
             return drawn
+        }
+    }
+
+    /// One number from each of `count` equal slices of 0..<bound, ascending.
+    mutating func stratifiedSample(_ count: Int, below bound: Int) -> [Int] {
+        (0..<count).map { slice in
+            let start = slice * bound / count
+            return start + number(below: (slice + 1) * bound / count - start)
         }
     }
 }

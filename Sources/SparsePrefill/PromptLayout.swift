@@ -10,6 +10,21 @@ package struct PromptLayout: Sendable, Equatable {
         self.count = count
         self.visual = visual
     }
+
+    /// The last tokens of a prompt, which every method attends.
+    package static let recentAlwaysKept = 64
+
+    /// Tokens that no method may drop: text and the last ones.
+    package func isForced(_ row: Int) -> Bool {
+        !visual.contains(row) || row >= count - Self.recentAlwaysKept
+    }
+
+    /// The layout of some of the rows, which hold all text.
+    package func keeping(_ rows: [Int]) -> PromptLayout {
+        let visualRows = rows.count { visual.contains($0) }
+        let start = visual.lowerBound
+        return PromptLayout(count: rows.count, visual: start..<start + visualRows)
+    }
 }
 
 /// Heads of one attention layer.
@@ -33,13 +48,23 @@ package struct LayerContext: Sendable {
     /// 0 for the first decoder layer.
     package let layer: Int
     package let layerCount: Int
+    /// Of the tokens that are still there.
     package let layout: PromptLayout
     package let geometry: AttentionGeometry
+    /// n of the whole prompt with all visual tokens.
+    package let promptTokens: Int
+    /// Where times are added up, if anywhere.
+    package let profile: PrefillProfile?
 
-    package init(layer: Int, layerCount: Int, layout: PromptLayout, geometry: AttentionGeometry) {
+    package init(
+        layer: Int, layerCount: Int, layout: PromptLayout, geometry: AttentionGeometry,
+        promptTokens: Int? = nil, profile: PrefillProfile? = nil
+    ) {
         self.layer = layer
         self.layerCount = layerCount
         self.layout = layout
         self.geometry = geometry
+        self.promptTokens = promptTokens ?? layout.count
+        self.profile = profile
     }
 }

@@ -13,6 +13,20 @@ extension Tensor {
             .bool(keys.shape[1] != shape[1]))
     }
 
+    /// Scaled dot-product attention under a mask.
+    ///
+    /// - Parameter mask: [Tq, Tk]; bool, true where a query may see a key, or of the queries' element
+    ///   type and added to the logits. A row that sees none has an undefined output.
+    /// - Returns: [B, H, Tq, d]
+    package func attention(
+        keys: Tensor, values: Tensor, mask: Tensor
+    ) throws(TorchError) -> Tensor {
+        try dispatchOne(
+            "aten::scaled_dot_product_attention", "", .tensor(self), .tensor(keys), .tensor(values),
+            .optionalTensor(mask), .double(0), .bool(false), .optionalDouble(nil),
+            .bool(keys.shape[1] != shape[1]))
+    }
+
     /// Normalisation over the last axis with gain and bias.
     package func layerNorm(
         weight: Tensor, bias: Tensor, epsilon: Double

@@ -1,14 +1,24 @@
-/// A place in a checkpoint's tree of names, from which a layer takes its tensors:
+/// Where a model's tensors come from.
+package protocol TensorSource: AnyObject {
+    /// - Throws: `WeightError` with the name, the expected shape and the one found.
+    func tensor(_ name: String, shape: [Int]) throws -> Tensor
+}
+
+/// A place in a model's tree of names, from which a layer takes its tensors:
 /// `weights["self_attn"]["q_proj"].tensor("weight", [out, in])`.
 package struct Weights {
-    package let checkpoint: Checkpoint
+    private let source: any TensorSource
     package let device: Device
     /// Element type the tensors are converted to.
     package let dtype: DType
     private let prefix: String
 
-    package init(_ checkpoint: Checkpoint, device: Device, dtype: DType, prefix: String = "") {
-        self.checkpoint = checkpoint
+    package init(_ source: any TensorSource, device: Device, dtype: DType) {
+        self.init(source, device: device, dtype: dtype, prefix: "")
+    }
+
+    private init(_ source: any TensorSource, device: Device, dtype: DType, prefix: String) {
+        self.source = source
         self.device = device
         self.dtype = dtype
         self.prefix = prefix
@@ -16,7 +26,7 @@ package struct Weights {
 
     package subscript(_ name: String) -> Weights {
         Weights(
-            checkpoint, device: device, dtype: dtype,
+            source, device: device, dtype: dtype,
             prefix: prefix.isEmpty ? name : "\(prefix).\(name)")
     }
 
@@ -24,16 +34,18 @@ package struct Weights {
 
     /// - Throws: `WeightError` with the full name, the expected shape and the one found.
     package func tensor(_ name: String, _ shape: [Int]) throws -> Tensor {
-        let fullName = self[name].prefix
-        guard let entry = checkpoint.entry(fullName) else {
-            throw WeightError(checkpoint.directory, "\(fullName) is missing (expected \(shape))")
+        try source.tensor(self[name].prefix, shape: shape).converted(to: dtype).moved(to: device)
+    }
+}
+
+extension Checkpoint: TensorSource {
+    package func tensor(_ name: String, shape: [Int]) throws -> Tensor {
+        guard let entry = entry(name) else {
+            throw WeightError(directory, "\(name) is missing (expected \(shape))")
         }
         guard entry.shape == shape else {
-            throw WeightError(
-                checkpoint.directory, "\(fullName) has shape \(entry.shape), expected \(shape)")
+            throw WeightError(directory, "\(name) has shape \(entry.shape), expected \(shape)")
         }
-        return try checkpoint.tensor(fullName).converted(to: dtype).moved(to: device)
+        return try tensor(name)
     }
-
-    package func has(_ name: String) -> Bool { checkpoint.entry(self[name].prefix) != nil }
 }

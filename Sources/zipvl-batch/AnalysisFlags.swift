@@ -1,84 +1,89 @@
 import ArgumentParser
-import Foundation
-import LongVA
 import Runner
-import SparsePrefill
-import VideoFrames
 
 /// The analysis flags; the same names with underscores stand under `analysis:` in a job file.
+///
+/// They are taken as texts: what a value means is decided in one place for flags, job files and the
+/// methods of `eval`.
 struct AnalysisFlags: ParsableArguments {
+    @OptionGroup(title: "Analysis") var main: FramesAndMethod
+    @OptionGroup var parameters: AnalysisParameterFlags
+
+    var frames: String? { main.frames }
+    var model: String? { parameters.model }
+
+    /// - Throws: `AnalysisError` for a text that is no value of its flag
+    var request: AnalysisRequest {
+        get throws {
+            var request = AnalysisRequest()
+            if let frames { try request.set(.frames, to: frames) }
+            if let method = main.method { try request.set(.method, to: method) }
+            for (key, text) in parameters.settings { try request.set(key, to: text) }
+            return request
+        }
+    }
+
+    func validate() throws {
+        do { _ = try request } catch { throw ValidationError("\(error)") }
+    }
+}
+
+/// Those of which `eval` and `niah` take several values.
+struct FramesAndMethod: ParsableArguments {
     @Option(help: ArgumentHelp("Frames sampled from each video (default: 64).", valueName: "n"))
-    var frames: Int?
+    var frames: String?
 
-    @Option(help: "How frames are chosen (default: exact).")
-    var sampling: SamplingMode?
+    @Option(
+        help: ArgumentHelp(
+            "Prefill method: full, zipvl, fixed, fastv, minference, qk-sparse or hired (default: zipvl).",
+            valueName: "name"))
+    var method: String?
+}
 
-    @Option(help: "How frames are resized; pillow is bit-exact (default: pillow).")
-    var resize: ResizeFilter?
+/// All the others.
+struct AnalysisParameterFlags: ParsableArguments {
+    @OptionGroup(title: "Analysis: frames and model") var run: RunFlags
+    @OptionGroup(title: "Analysis: choice of tokens") var choice: TokenChoiceFlags
+    @OptionGroup(title: "Analysis: other methods") var methods: OtherMethodFlags
+    @OptionGroup(title: "Analysis: KV cache and merging") var cache: CacheFlags
+
+    var model: String? { run.model }
+
+    /// What was given.
+    var settings: [AnalysisRequest.Key: String] {
+        [run.named, choice.named, methods.named, cache.named]
+            .reduce(into: [:]) { $0.merge($1.compactMapValues(\.self)) { first, _ in first } }
+    }
+}
+
+struct RunFlags: ParsableArguments {
+    @Option(help: ArgumentHelp("How frames are chosen (default: exact).", valueName: "exact"))
+    var sampling: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How frames are resized; pillow is bit-exact (default: pillow).",
+            valueName: "pillow|swscale"))
+    var resize: String?
 
     @Option(help: ArgumentHelp("Model directory (default: embedded).", valueName: "dir"))
     var model: String?
 
-    @Option(help: "Element type of the run (default: auto).")
-    var dtype: ModelOptions.DTypeChoice?
+    @Option(
+        help: ArgumentHelp(
+            "Element type of the run (default: auto).", valueName: "auto|float32|bfloat16"))
+    var dtype: String?
 
     @Option(help: ArgumentHelp("Longest answer in tokens (default: 64).", valueName: "n"))
-    var maxNewTokens: Int?
+    var maxNewTokens: String?
 
-    @Option(help: ArgumentHelp("Seed of the random probe rows (default: 0).", valueName: "n"))
-    var seed: UInt64?
+    @Option(help: ArgumentHelp("Seed of all that is drawn (default: 0).", valueName: "n"))
+    var seed: String?
 
-    @Option(help: "Prefill method (default: zipvl).")
-    var method: PrefillMethod?
-
-    @Option(
-        help: ArgumentHelp(
-            "zipvl: share of the attention that is kept (default: 0.975).", valueName: "t"))
-    var tau: Double?
-
-    @Option(
-        help: ArgumentHelp("zipvl: probe rows (default: 64,64).", valueName: "recent,random"))
-    var probes: ProbeCounts?
-
-    @Option(help: "What stays in the KV cache (default: discard with zipvl, full with full).")
-    var kv: KVRetention?
-
-    @Option(
-        help: ArgumentHelp(
-            "zipvl: shorter prompts run dense (default: 0).", valueName: "tokens"))
-    var denseBelow: Int?
-
-    @Option(
-        help: ArgumentHelp(
-            "zipvl: kept counts are rounded up to a multiple (default: 1; 256 on CUDA).",
-            valueName: "n"))
-    var selectBucket: Int?
-
-    var request: AnalysisRequest {
-        var request = AnalysisRequest()
-        request.frames = frames
-        request.sampling = sampling
-        request.resize = resize
-        request.model = model
-        request.dtype = dtype
-        request.maxNewTokens = maxNewTokens
-        request.seed = seed
-        request.method = method
-        request.tau = tau
-        request.probes = probes
-        request.kv = kv
-        request.denseBelow = denseBelow
-        request.selectBucket = selectBucket
-        return request
+    var named: [AnalysisRequest.Key: String?] {
+        [
+            .sampling: sampling, .resize: resize, .model: model, .dtype: dtype,
+            .maxNewTokens: maxNewTokens, .seed: seed,
+        ]
     }
-}
-
-extension SamplingMode: ExpressibleByArgument {}
-extension ResizeFilter: ExpressibleByArgument {}
-extension PrefillMethod: ExpressibleByArgument {}
-extension KVRetention: ExpressibleByArgument {}
-extension ModelOptions.DTypeChoice: ExpressibleByArgument {}
-
-extension ProbeCounts: ExpressibleByArgument {
-    init?(argument: String) { self.init(argument) }
 }

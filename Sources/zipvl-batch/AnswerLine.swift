@@ -27,11 +27,14 @@ struct AnswerLine: Encodable {
         case keptTokenRatioMean = "kept_token_ratio_mean"
         case attnFLOPsDense = "attn_flops_dense"
         case attnFLOPsUsed = "attn_flops_used"
+        case attnFLOPsSavedPct = "attn_flops_saved_pct"
         case attnFLOPsSavedPctPaper = "attn_flops_saved_pct_paper"
         case llmFLOPsDense = "llm_flops_dense"
         case llmFLOPsUsed = "llm_flops_used"
+        case llmFLOPsSavedPct = "llm_flops_saved_pct"
         case kvCacheBytesDense = "kv_cache_bytes_dense"
         case kvCacheBytesUsed = "kv_cache_bytes_used"
+        case kvCacheSavedPct = "kv_cache_saved_pct"
         case peakHostBytes = "peak_host_bytes"
         case peakDeviceBytes = "peak_device_bytes"
         case decodeVideoMS = "decode_video_ms"
@@ -61,11 +64,14 @@ struct AnswerLine: Encodable {
         try line.encode(answer.keptTokenRatioMean, forKey: .keptTokenRatioMean)
         try line.encode(answer.attnFLOPsDense, forKey: .attnFLOPsDense)
         try line.encode(answer.attnFLOPsUsed, forKey: .attnFLOPsUsed)
+        try line.encode(answer.attnFLOPsSavedPct, forKey: .attnFLOPsSavedPct)
         try line.encode(answer.attnFLOPsSavedPctPaper, forKey: .attnFLOPsSavedPctPaper)
         try line.encode(answer.llmFLOPsDense, forKey: .llmFLOPsDense)
         try line.encode(answer.llmFLOPsUsed, forKey: .llmFLOPsUsed)
+        try line.encode(answer.llmFLOPsSavedPct, forKey: .llmFLOPsSavedPct)
         try line.encode(answer.kvCacheBytesDense, forKey: .kvCacheBytesDense)
         try line.encode(answer.kvCacheBytesUsed, forKey: .kvCacheBytesUsed)
+        try line.encode(answer.kvCacheSavedPct, forKey: .kvCacheSavedPct)
         try line.encode(answer.peakHostBytes, forKey: .peakHostBytes)
         try line.encode(answer.peakDeviceBytes, forKey: .peakDeviceBytes)
         try line.encode(answer.decodeVideoMS, forKey: .decodeVideoMS)

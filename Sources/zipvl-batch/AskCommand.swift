@@ -9,7 +9,7 @@ struct AskCommand: AsyncParsableCommand {
         commandName: "ask", abstract: "Ask one question about one video, without a queue.")
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
-    @OptionGroup(title: "Analysis") var analysis: AnalysisFlags
+    @OptionGroup var analysis: AnalysisFlags
     @OptionGroup var device: DeviceOptions
 
     @Argument(help: "The video.")
@@ -68,13 +68,7 @@ struct AskCommand: AsyncParsableCommand {
     }
 
     private static func figures(_ answer: Answer) -> String {
-        let attention = Figures.savedPercent(
-            used: answer.attnFLOPsUsed, dense: answer.attnFLOPsDense)
-        let cache = Figures.savedPercent(
-            used: Double(answer.kvCacheBytesUsed), dense: Double(answer.kvCacheBytesDense))
-        return "\(answer.framesUsed) frames, \(answer.promptTokens) prompt tokens, kept ratio "
-            + "\(Figures.ratio(answer.keptTokenRatioMean)), attention saved \(attention)%, KV cache "
-            + "saved \(cache)%, \(Figures.milliseconds(answer.totalMS)), peak "
-            + "\(answer.peakHostBytes >> 20) MiB"
+        "\(answer.framesUsed) frames, \(answer.promptTokens) prompt tokens; \(Figures.saved(answer)); "
+            + "\(Figures.milliseconds(answer.totalMS)), peak \(answer.peakHostBytes >> 20) MiB"
     }
 }

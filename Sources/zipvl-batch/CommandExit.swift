@@ -4,6 +4,7 @@ import Glibc
 import Jobs
 import LongVA
 import Runner
+import SparsePrefill
 import Torch
 import VideoFrames
 
@@ -34,7 +35,10 @@ enum CommandExit {
     private static func code(for error: any Error) -> Int32? {
         switch error {
         case let error as QueueError: code(for: error.kind)
-        case is JobFileError, is AnalysisError, is EnqueueError: 2
+        case is JobFileError, is AnalysisError, is EnqueueError, is TraceError,
+            is MInferencePatternsError:
+            2
+        case is ImageError: 74
         case let error as ModelError: error.kind == .configuration ? 78 : failedJobs
         case is WeightError, is TokenizerError, is EmbeddedModelMissing: 78
         case let error as TorchError: error.kind == .unavailable ? 69 : 1

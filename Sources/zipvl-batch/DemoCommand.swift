@@ -23,18 +23,13 @@ struct DemoCommand: AsyncParsableCommand {
             environment: ProcessInfo.processInfo.environment)
         let found = try EnqueuePlan(file).find()
         for note in found.notes { Terminal.complain("note: \(note)") }
-        let request = try file.request()
-        let options = try AnalysisOptions(request, on: device.kind)
-        var template = Enqueuer.Template(
-            config: try ModelReference(request.model).configuration(options))
+        let configurations = try Configurations(.init(), file, on: device.kind)
+        var template = Enqueuer.Template(configs: configurations.records)
         template.priority = file.priority
         let spec = BatchSpec(
             name: file.name, source: file.path,
             specJSON: try JSONLine.text(
-                BatchDescription(
-                    options: options.json, model: request.model ?? ModelReference.embeddedName,
-                    videos: Set(found.items.map(\.path)).count,
-                    questions: file.questions.map(\.text))))
+                BatchDescription(configurations, found.items, file.questions.map(\.text))))
         try await Enqueuing(global: global).run(found.items, template, spec)
 
         var working = RunnerOptions()
@@ -76,17 +71,7 @@ struct DemoCommand: AsyncParsableCommand {
     /// `jobs/demo.yaml` below the current folder or below one of the executable's parents.
     private static func findJobFile() throws -> String {
         let name = "jobs/demo.yaml"
-        let executable =
-            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
-        var folders = [FileManager.default.currentDirectoryPath]
-        var folder = URL(fileURLWithPath: executable).deletingLastPathComponent()
-        while folder.path != "/", !folder.path.isEmpty, folders.count < 64 {
-            folders.append(folder.path)
-            folder = folder.deletingLastPathComponent()
-        }
-        for folder in folders where FileManager.default.fileExists(atPath: "\(folder)/\(name)") {
-            return "\(folder)/\(name)"
-        }
+        if let path = ProjectFiles.find(name) { return path }
         throw EnqueueError(
             "\(name) was not found below the current folder nor beside the executable; run the demo in "
                 + "the project's folder, or name it with --job")

@@ -12,7 +12,7 @@ struct EnqueueCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
-    @OptionGroup(title: "Analysis") var analysis: AnalysisFlags
+    @OptionGroup var analysis: AnalysisFlags
 
     @Argument(
         help: ArgumentHelp(
@@ -86,14 +86,10 @@ struct EnqueueCommand: AsyncParsableCommand {
         let plan = try plan(file)
         let found = try plan.find()
         for note in found.notes { Terminal.complain("note: \(note)") }
-        let request = analysis.request.filled(from: try file?.request() ?? .init())
-        let options: AnalysisOptions
-        do { options = try AnalysisOptions(request, on: MachineDevices.kind) } catch {
-            throw file.map { JobFileError($0.path, nil, "\(error)") } ?? error
-        }
-        let model = try ModelReference(request.model)
+        let configurations = try Configurations(
+            analysis.request, file, on: MachineDevices.kind)
 
-        var template = Enqueuer.Template(config: model.configuration(options))
+        var template = Enqueuer.Template(configs: configurations.records)
         template.priority = priority ?? file?.priority ?? 0
         template.runAt = at?.date
         template.held = hold
@@ -104,10 +100,7 @@ struct EnqueueCommand: AsyncParsableCommand {
         let spec = BatchSpec(
             name: batch ?? file?.name ?? defaultName, source: file?.path ?? paths.first ?? "-",
             specJSON: try JSONLine.text(
-                BatchDescription(
-                    options: options.json, model: model.name,
-                    videos: Set(found.items.map(\.path)).count,
-                    questions: plan.questions.map(\.text))))
+                BatchDescription(configurations, found.items, plan.questions.map(\.text))))
         try await Enqueuing(global: global, isDryRun: dryRun).run(found.items, template, spec)
     }
 
@@ -160,32 +153,5 @@ struct EnqueueCommand: AsyncParsableCommand {
     private var defaultName: String {
         guard let first = paths.first ?? manifest.first, first != "-" else { return "stdin" }
         return URL(fileURLWithPath: first).standardizedFileURL.lastPathComponent
-    }
-}
-
-/// What a batch remembers of how it was asked for.
-struct BatchDescription: Encodable {
-    var options: String
-    var model: String
-    var videos: Int
-    var questions: [String]
-}
-
-extension JobFile {
-    /// The settings under `analysis:`.
-    func request() throws -> AnalysisRequest {
-        var request = AnalysisRequest()
-        for setting in analysis {
-            guard let key = AnalysisRequest.Key(rawValue: setting.key) else {
-                let known = AnalysisRequest.Key.allCases.map(\.rawValue).joined(separator: ", ")
-                throw JobFileError(
-                    path, setting.line,
-                    "unknown key `\(setting.key)` in `analysis`; known: \(known)")
-            }
-            do { try request.set(key, to: setting.value) } catch {
-                throw JobFileError(path, setting.line, "\(error)")
-            }
-        }
-        return request
     }
 }

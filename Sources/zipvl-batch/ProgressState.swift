@@ -72,9 +72,8 @@ struct ProgressState {
             text += ", ETA \(Figures.duration(perJob * Double(remaining ?? 0)))"
         }
         if attention.dense > 0 {
-            text +=
-                ", attention saved "
-                + Figures.savedPercent(used: attention.used, dense: attention.dense) + "%"
+            let saved = Figures.savedPercent(used: attention.used, dense: attention.dense)
+            text += ", attention saved \(Figures.percent(saved))"
         }
         if let current {
             text += "  job \(current.job) \(current.stage) \(Int(current.fraction * 100))%"

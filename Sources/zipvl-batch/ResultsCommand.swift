@@ -1,5 +1,6 @@
 import ArgumentParser
 import Jobs
+import Runner
 
 struct ResultsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -25,16 +26,21 @@ struct ResultsCommand: AsyncParsableCommand {
             .init(title: "id", isNumber: true), .init(title: "video", canShrink: true),
             .init(title: "question", canShrink: true), .init(title: "answer", canShrink: true),
             .init(title: "expected", canShrink: true), .init(title: "correct"),
-            .init(title: "method"), .init(title: "kept", isNumber: true),
+            .init(title: "method", canShrink: true), .init(title: "kept", isNumber: true),
             .init(title: "attn saved %", isNumber: true),
+            .init(title: "model saved %", isNumber: true),
             .init(title: "KV saved %", isNumber: true),
         ])
         for row in rows {
             table.rows.append([
                 row.text("job_id"), row.videoName, row.text("question"), row.text("answer"),
                 row.text("expected"), row.isCorrect.map { $0 ? "right" : "wrong" } ?? "",
-                row.text("method"), row.decimal("kept_token_ratio_mean", 3),
-                row.decimal("attn_flops_saved_pct", 1), row.decimal("kv_cache_saved_pct", 1),
+                Self.method(of: row), row.decimal("kept_token_ratio_mean", 3),
+                row.decimal("attn_flops_saved_pct", 1),
+                Figures.savedPercent(
+                    used: row.number("llm_flops_used"), dense: row.number("llm_flops_dense")
+                ).map { Figures.decimal($0, 1) } ?? "-",
+                row.decimal("kv_cache_saved_pct", 1),
             ])
         }
         print(table.text(width: Terminal.width(of: 1)))
@@ -42,5 +48,10 @@ struct ResultsCommand: AsyncParsableCommand {
         if !judged.isEmpty {
             global.say("\(judged.filter { $0 }.count) of \(judged.count) right")
         }
+    }
+
+    /// With the settings that tell rows of one method apart.
+    private static func method(of row: ResultRow) -> String {
+        (try? AnalysisOptions(json: row.text("options_json")))?.methodLabel ?? row.text("method")
     }
 }

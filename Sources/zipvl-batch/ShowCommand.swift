@@ -59,18 +59,19 @@ struct ShowCommand: AsyncParsableCommand {
     }
 
     private static func lines(_ answer: Answer) -> [String] {
-        let saved = Figures.savedPercent(used: answer.attnFLOPsUsed, dense: answer.attnFLOPsDense)
-        let cache = Figures.savedPercent(
-            used: Double(answer.kvCacheBytesUsed), dense: Double(answer.kvCacheBytesDense))
         var lines = ["  answer      \(answer.answer)"]
         if let choice = answer.choice { lines.append("  choice      \(choice)") }
+        if let kept = answer.keptTokenRatioMean {
+            lines.append("  kept ratio  \(Figures.ratio(kept))")
+        }
         if let correct = answer.correct { lines.append("  correct     \(correct ? "yes" : "no")") }
         lines += [
             "  tokens      \(answer.promptTokens) prompt (\(answer.visualTokens) visual), "
                 + "\(answer.outputTokens) output, \(answer.framesUsed) frames",
-            "  attention   \(saved)% saved, kept ratio \(Figures.ratio(answer.keptTokenRatioMean))",
-            "  KV cache    \(cache)% saved, \(answer.kvCacheBytesUsed) of "
-                + "\(answer.kvCacheBytesDense) bytes",
+            "  saved       attention \(Figures.percent(answer.attnFLOPsSavedPct)), whole model "
+                + Figures.percent(answer.llmFLOPsSavedPct),
+            "  KV cache    \(Figures.percent(answer.kvCacheSavedPct)) saved, "
+                + "\(answer.kvCacheBytesUsed) of \(answer.kvCacheBytesDense) bytes",
             "  time        \(Figures.milliseconds(answer.totalMS)): decode "
                 + "\(Figures.milliseconds(answer.decodeVideoMS)), vision "
                 + "\(Figures.milliseconds(answer.visionMS)), prefill "

@@ -31,8 +31,9 @@ struct ZipVLBatch: AsyncParsableCommand {
         subcommands: [
             EnqueueCommand.self, WorkCommand.self, AskCommand.self, StatusCommand.self,
             ListCommand.self, ShowCommand.self, ResultsCommand.self, ExportCommand.self,
-            RetryCommand.self, CancelCommand.self, DoctorCommand.self, DemoCommand.self,
-            SamplerCommand.self,
+            RetryCommand.self, CancelCommand.self, EvalCommand.self, NiahCommand.self,
+            InspectCommand.self, MInferenceSearchCommand.self, DoctorCommand.self,
+            DemoCommand.self, SamplerCommand.self,
         ])
 
     @OptionGroup(title: "Global options") var global: GlobalOptions

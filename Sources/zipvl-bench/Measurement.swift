@@ -4,6 +4,8 @@ import FoundationEssentials
 struct Measurement {
     private var samples: [Double] = []
 
+    var count: Int { samples.count }
+
     mutating func add(_ milliseconds: Double) { samples.append(milliseconds) }
 
     var median: Double {

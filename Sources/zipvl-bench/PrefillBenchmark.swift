@@ -1,26 +1,44 @@
 import ArgumentParser
-import EmbeddedModel
 import LongVA
 import SparsePrefill
 import Torch
 
-/// Prefill time by method and number of frames, interleaved so that every method meets the same
-/// disturbances; `ratio_to_full` compares medians of this run.
+/// Prefill of a decoder with random weights, every method on the same prompt, interleaved so that all
+/// meet the same disturbances. `ratio_to_full` compares medians of this run.
+///
+/// Attention of random weights is nearly even, so tau is searched until zipvl keeps the wanted share:
+/// what is compared is the work, not what it is worth.
 struct PrefillBenchmark: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "prefill", abstract: "Prefill milliseconds by method, with full as the peer.")
+        commandName: "prefill",
+        abstract: "Prefill of a random decoder by method: times, work and peak memory.")
 
-    @Option(help: "Model directory; the embedded model when not given.")
-    var model: String?
+    @Option(help: "Methods, separated by commas, or all.")
+    var methods: String = "all"
 
-    @Option(help: "Frames per prompt, separated by commas.")
-    var frames: String = "64,128"
+    @Option(help: "Prompt lengths in tokens, separated by commas.")
+    var tokens: String = "4096,9216,18432"
 
-    @Option(help: "Measured runs of each method, after one to warm up.")
-    var runs: Int = 5
+    @Option(help: "Measured runs of each method, after one to warm up on the shortest prompt.")
+    var runs: Int = 3
 
-    @Option(help: "Attention threshold of zipvl, separated by commas.")
-    var tau: String = "0.975"
+    @Option(help: "Share of the tokens that zipvl, fixed and hired keep.")
+    var ratio: Double = 0.42
+
+    @Option(help: "Layers of the decoder.")
+    var layers: Int = 8
+
+    @Option(help: "Hidden size.")
+    var hidden: Int = 1024
+
+    @Option(help: "Width of the feed-forward layer.")
+    var feedForward: Int = 2816
+
+    @Option(help: "Query heads.")
+    var heads: Int = 16
+
+    @Option(help: "Key/value heads.")
+    var keyValueHeads: Int = 4
 
     @Option(help: "cpu or cuda:N.")
     var device: String = "cpu"
@@ -28,106 +46,79 @@ struct PrefillBenchmark: ParsableCommand {
     @Option(help: "Folder of libtorch or of the Python package torch.")
     var torch: String?
 
-    @Option(help: "Seed of the random frames.")
+    @Option(help: "Seed of weights and prompt.")
     var seed: UInt64 = 0
 
     func validate() throws {
         guard runs > 0 else { throw ValidationError("--runs must be positive, not \(runs)") }
-        _ = try counts()
-        _ = try thresholds()
+        guard ratio > 0, ratio < 1 else {
+            throw ValidationError("--ratio must be in (0, 1), not \(ratio)")
+        }
+        guard heads > 0, keyValueHeads > 0, heads % keyValueHeads == 0, hidden % (2 * heads) == 0
+        else {
+            throw ValidationError(
+                "\(heads) heads over \(keyValueHeads) key/value heads do not divide \(hidden)")
+        }
+        _ = try lengths()
+        _ = try chosenMethods()
     }
 
     func run() throws {
         let library = try TorchLibrary.load(explicit: torch)
         if device != "cpu" { try library.loadCUDA() }
-        let directory = try model ?? EmbeddedModel.directory()
-        let model = try LongVAModel(ModelOptions(directory: directory, device: device))
-        for count in try counts() {
-            try measure(model, frames: randomFrames(count, side: model.imageSide), library)
+        guard let place = Device(device) else {
+            throw ValidationError("--device \(device): expected cpu or cuda:N")
         }
-    }
-
-    private struct Line: Encodable {
-        let benchmark = "prefill"
-        let device: String
-        let dtype: String
-        let frames: Int
-        let kept_token_ratio_mean: Double?
-        let method: String
-        let prefill_ms_max: Double
-        let prefill_ms_median: Double
-        let prefill_ms_min: Double
-        let prompt_tokens: Int
-        let ratio_to_full: Double
-        let runs: Int
-        let tau: Double?
-        let torch: String
-        let vision_ms_median: Double
-        let attn_flops_saved_pct: Double
-        let llm_flops_saved_pct: Double
-    }
-
-    private func measure(
-        _ model: LongVAModel, frames: FrameBatch, _ library: TorchLibrary
-    ) throws {
-        let methods =
-            try [PrefillConfiguration(method: .full)]
-            + thresholds().map { PrefillConfiguration(method: .zipvl, tau: $0) }
-        var prefill = [Measurement](repeating: Measurement(), count: methods.count)
-        var vision = prefill
-        var last: [GeneratedAnswer?] = Array(repeating: nil, count: methods.count)
-        for run in 0...runs {
-            for (index, method) in methods.enumerated() {
-                let request = AnswerRequest(
-                    question: "What does the video show?", maxNewTokens: 1, prefill: method)
-                let answer = try model.answer(request, frames: frames)
-                last[index] = answer
-                if run > 0 {
-                    prefill[index].add(answer.prefillMS)
-                    vision[index].add(answer.visionMS)
+        TorchLibrary.disableGradients()
+        let dtype = ModelOptions.resolve(.auto, on: place)
+        let decoder = try Qwen2Model(
+            Weights(RandomWeights(seed: seed), device: place, dtype: dtype),
+            LongVAConfiguration(
+                decoderLayers: layers, hiddenSize: hidden, intermediateSize: feedForward,
+                heads: heads, keyValueHeads: keyValueHeads, vocabularySize: 512),
+            embeddingRows: 512, headRows: 512)
+        let bench = DecoderRun(decoder: decoder, hidden: hidden, seed: seed)
+        for n in try lengths() {
+            let plans = try bench.plans(chosenMethods(), tokens: n, ratio: ratio)
+            var times = [Measurement](repeating: Measurement(), count: plans.count)
+            var results: [DecoderRun.Result] = []
+            for run in 0..<runs {
+                for (index, plan) in plans.enumerated() {
+                    let result = try bench.measure(plan, tokens: n)
+                    times[index].add(result.milliseconds)
+                    if run == 0 { results.append(result) }
                 }
             }
-        }
-        for (index, method) in methods.enumerated() {
-            guard let answer = last[index] else { continue }
-            try printLine(
-                Line(
-                    device: device, dtype: model.resolvedDType, frames: frames.count,
-                    kept_token_ratio_mean: answer.keptTokenRatioMean,
-                    method: method.method.rawValue,
-                    prefill_ms_max: prefill[index].most, prefill_ms_median: prefill[index].median,
-                    prefill_ms_min: prefill[index].least, prompt_tokens: answer.promptTokens,
-                    ratio_to_full: prefill[index].median / prefill[0].median, runs: runs,
-                    tau: method.method == .zipvl ? method.tau : nil, torch: library.version,
-                    vision_ms_median: vision[index].median,
-                    attn_flops_saved_pct: 100 * (1 - answer.attnFLOPsUsed / answer.attnFLOPsDense),
-                    llm_flops_saved_pct: 100 * (1 - answer.llmFLOPsUsed / answer.llmFLOPsDense)))
+            guard let full = plans.firstIndex(where: { $0.name == "full" }) else { continue }
+            for (index, plan) in plans.enumerated() {
+                try printLine(
+                    DecoderLine(
+                        plan, results[index], times[index], full: times[full],
+                        fullPeak: results[full].peakBytes, tokens: n, device: device,
+                        torch: library.version))
+            }
         }
     }
 
-    private func randomFrames(_ count: Int, side: Int) -> FrameBatch {
-        var generator = SplitMix64(seed: seed, stream: 0)
-        let pixels = (0..<count * side * side * 3).map { _ in
-            UInt8(truncatingIfNeeded: generator.next())
-        }
-        return FrameBatch(pixels: pixels, count: count, side: side)
-    }
-
-    private func counts() throws -> [Int] {
-        try frames.split(separator: ",").map {
-            guard let count = Int($0), count > 0 else {
-                throw ValidationError("--frames takes positive numbers, not \"\($0)\"")
+    private func lengths() throws -> [Int] {
+        try tokens.split(separator: ",").map {
+            guard let count = Int($0), count >= 256 else {
+                throw ValidationError("--tokens takes numbers from 256 on, not \"\($0)\"")
             }
             return count
         }
     }
 
-    private func thresholds() throws -> [Double] {
-        try tau.split(separator: ",").map {
-            guard let value = Double($0), value > 0, value <= 1 else {
-                throw ValidationError("--tau takes numbers in (0, 1], not \"\($0)\"")
+    /// Full comes first, whatever is asked for: it is what the others are measured by.
+    private func chosenMethods() throws -> [PrefillMethod] {
+        if methods == "all" { return PrefillMethod.allCases }
+        let named = try methods.split(separator: ",").map { name in
+            guard let method = PrefillMethod(rawValue: String(name)) else {
+                let known = PrefillMethod.allCases.map(\.rawValue).joined(separator: ", ")
+                throw ValidationError("--methods: \(name) is none of \(known)")
             }
-            return value
+            return method
         }
+        return [.full] + named.filter { $0 != .full }
     }
 }

@@ -6,5 +6,5 @@ struct ZipVLBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "zipvl-bench",
         abstract: "Times the model on frames made from a seed; prints JSON lines.",
-        subcommands: [PrefillBenchmark.self])
+        subcommands: [PrefillBenchmark.self, VideoBenchmark.self])
 }

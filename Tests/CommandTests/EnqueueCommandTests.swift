@@ -39,14 +39,75 @@ import Testing
         #expect(ending.errors.contains("empty: holds no video"))
     }
 
-    @Test func `a flag that the method ignores is refused`() throws {
+    @Test(arguments: [
+        (["--method", "full", "--tau", "0.9"], "--tau has no effect with --method full"),
+        (
+            ["--method", "hired", "--fastv-layer", "2"],
+            "--fastv-layer has no effect with --method hired"
+        ),
+        (["--ratio", "0.5"], "--ratio has no effect with --method zipvl"),
+        (["--method", "fastv", "--kv-guard", "1"], "--kv-guard has no effect with --kv full"),
+        (["--premerge-rate", "0.5"], "--premerge-rate has no effect with --premerge none"),
+        (["--method", "fastv", "--kv", "mixed"], "kv mixed needs"),
+        (["--rows", "keys", "--ffn", "kept"], "rows keys and ffn kept exclude each other"),
+        (["--norm", "softmax"], "--norm: expected one of exact, zipcache, found `softmax`"),
+        (["--probes", "64"], "--probes: expected two whole numbers"),
+        (["--method", "minference", "--minference-config", "no.json"], "no.json"),
+    ])
+    func `analysis flags that cannot stand are refused by name`(
+        _ flags: [String], _ message: String
+    ) throws {
         let fixture = try CommandFixture()
         defer { fixture.remove() }
         try fixture.write("text", "a.mp4")
-        let ending = try fixture.run(
-            ["enqueue", "a.mp4", "--question", "q", "--method", "full", "--tau", "0.9"])
-        #expect(ending.code == 2)
-        #expect(ending.errors.contains("--tau has no effect with --method full"))
+        for verb in [["enqueue", "a.mp4"], ["ask", "a.mp4"]] {
+            let ending = try fixture.run(verb + ["--question", "q"] + flags)
+            #expect(ending.code == 2)
+            #expect(ending.errors.contains(message), "\(ending.errors)")
+        }
+    }
+
+    @Test func `a job file may list methods, and a flag names one instead`() throws {
+        let fixture = try CommandFixture()
+        defer { fixture.remove() }
+        try fixture.write("not a video", "videos/a.mp4")
+        try fixture.write(
+            """
+            version: 1
+            name: x
+            analysis: {frames: 4, methods: ["full", "zipvl:rows=keys", "fixed:ratio=0.5"]}
+            input: {dirs: [videos]}
+            questions: [q]
+            """, "a.yaml")
+        let all = try fixture.run(["enqueue", "a.yaml"])
+        #expect(all.output.contains("x: 0 queued, 0 reused, 3 rejected"), "\(all.errors)")
+        let again = try fixture.run(["enqueue", "a.yaml", "--method", "full"])
+        #expect(again.output.contains("0 queued, 1 reused"), "\(again.errors)")
+        let wrong = try fixture.run(["enqueue", "a.yaml", "--ratio", "0.5"])
+        #expect(wrong.code == 2)
+        #expect(wrong.errors.contains("a.yaml:3: --ratio has no effect with --method full"))
+    }
+
+    @Test func `patterns are stored with the job, not by the name of their file`() throws {
+        let fixture = try CommandFixture()
+        defer { fixture.remove() }
+        try fixture.write("not a video", "videos/a.mp4")
+        let arguments = [
+            "enqueue", "videos", "--question", "q", "--method", "minference",
+            "--minference-config", "heads.json",
+        ]
+        func enqueue(_ size: Int) throws -> String {
+            try fixture.write(
+                "[{\"0\": [\"vertical_and_slash\", \(size), 800, 0.9]}]", "heads.json")
+            return try fixture.run(arguments).output
+        }
+        #expect(try enqueue(30).contains("0 reused, 1 rejected"))
+        #expect(try enqueue(30).contains("1 reused"))
+        #expect(try enqueue(31).contains("0 reused, 1 rejected"))
+        let id = try #require(try fixture.rows(["list"]).first?["job_id"] as? Int)
+        let shown = try fixture.run(["show", "\(id)"]).output
+        #expect(
+            shown.contains("\"minference_config\":[{\"0\":[\"vertical_and_slash\",3"), "\(shown)")
     }
 
     @Test func `a model that is not there is a configuration error that names it`() throws {

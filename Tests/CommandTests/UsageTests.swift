@@ -92,6 +92,14 @@ import Testing
           retry                   Put failed and cancelled jobs back into the queue.
           cancel                  Cancel jobs; running ones stop at their worker's next
                                   heartbeat.
+          eval                    Compare methods on questions with known answers, on
+                                  the same frames.
+          niah                    Look for needles in a visual haystack: accuracy by
+                                  length and depth.
+          inspect                 Draw which visual tokens each layer kept, from a
+                                  trace of `ask`.
+          minference-search       Find a pattern for each head of a model, for
+                                  --minference-config.
           doctor                  Look at all that a run needs; exit 1 when something
                                   would fail.
           demo                    Run the whole path on the bundled videos and the

@@ -3,10 +3,13 @@
     python generate.py              rewrites every folder beside this file
     python generate.py NAME...      rewrites these
     python generate.py --search     prints, for each folder, the first seed that passes the checks
+    python generate.py --methods    rewrites only methods.safetensors and methods.json
+    python generate.py --search-methods   finds the draws of every method's cases and stores them
 
 Needs torch, transformers 4.46.3, numpy, pillow, safetensors, tiktoken, and .cache/qwen.tiktoken.
 The reference is stock `CLIPVisionModel` + `Qwen2ForCausalLM` (float32, eager attention) joined by a
-two-layer projector and a 2x2 average pool; sparse prefill is checked by zipvl_oracle.py.
+two-layer projector and a 2x2 average pool; sparse prefill is checked by zipvl_oracle.py, and every
+method by method_oracle.py on the checkpoints as they lie here.
 """
 import json
 import os
@@ -22,6 +25,7 @@ from transformers import (CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel,
                           Qwen2ForCausalLM)
 
 import checkpoint_layout as layout
+import method_fixtures
 import tiny_tokenizers
 import zipvl_oracle
 
@@ -168,7 +172,8 @@ def prompt_chunks(case, encoder, ids):
     return prefix, [*e("\n" + question), end, *e("\n"), start, *e("assistant\n")]
 
 
-def vision_reference(w, case, raw):
+def vision_tower(w, case, raw):
+    """Pixels of the frames and the stock tower."""
     v = case["v"]
     processor = CLIPImageProcessor(size={"shortest_edge": v["image"]}, crop_size=v["image"])
     pixels = processor(list(raw), return_tensors="pt")["pixel_values"]
@@ -181,6 +186,12 @@ def vision_reference(w, case, raw):
     state = {n[len(prefix):]: t for n, t in w.items()
              if n.startswith(prefix) and not n.endswith("position_ids")}
     assert not model.load_state_dict(state, strict=True).missing_keys
+    return pixels, model
+
+
+def vision_reference(w, case, raw):
+    v = case["v"]
+    pixels, model = vision_tower(w, case, raw)
     features = model(pixels, output_hidden_states=True).hidden_states[-2][:, 1:]
     p = layout.PROJECTOR
     x = F.linear(features, w[p + "0.weight"], w[p + "0.bias"])
@@ -328,19 +339,39 @@ def search(name, case):
         return
 
 
+@torch.no_grad()
+def methods(name, case, searching):
+    folder = os.path.join(HERE, name)
+    w = read_weights(folder)
+    checkpoint = method_fixtures.Checkpoint(
+        folder, w, case, lambda raw: vision_tower(w, case, raw))
+    if searching:
+        method_fixtures.search(checkpoint)
+        return
+    facts = method_fixtures.write(folder, checkpoint)
+    write_json(folder, "methods.json", facts)
+    print(name, len(facts["cases"]), "cases of methods")
+
+
 def main(arguments):
     torch.set_num_threads(1)
     names = [a for a in arguments if not a.startswith("--")]
+    methods_only = {"--methods", "--search-methods"} & set(arguments)
     if not names:
-        tiny_tokenizers.write_fixtures(os.path.join(HERE, "tokenizers"))
+        if not methods_only:
+            tiny_tokenizers.write_fixtures(os.path.join(HERE, "tokenizers"))
         names = list(CONFIGURATIONS)
     for name in names:
         case = CONFIGURATIONS[name]
         if "--search" in arguments:
             search(name, case)
             continue
+        if methods_only:
+            methods(name, case, "--search-methods" in arguments)
+            continue
         facts = build(os.path.join(HERE, name), case, case["seed"])
         print(name, facts["prompt_tokens"], "tokens, kept", facts["kept_ratio"])
+        methods(name, case, searching=False)
 
 
 if __name__ == "__main__":

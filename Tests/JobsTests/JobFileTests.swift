@@ -51,6 +51,43 @@ import Testing
         #expect(file.limits.maxCrashes == 5)
     }
 
+    @Test func `a list of methods is kept with its lines, beside what they share`() throws {
+        let file = try file(
+            """
+            version: 1
+            name: compare
+            analysis:
+              frames: 8
+              methods:
+                - full
+                - zipvl:tau=0.96,rows=keys
+              minference_config: heads.json
+            """)
+        #expect(
+            file.methods == [
+                .init(key: "methods", value: "full", line: 6),
+                .init(key: "methods", value: "zipvl:tau=0.96,rows=keys", line: 7),
+            ])
+        #expect(file.analysis.map(\.key) == ["frames", "minference_config"])
+        #expect(file.analysis.last?.value == "/jobs/heads.json")
+    }
+
+    @Test(arguments: [
+        ("methods: []", 2, "is empty"), ("methods: full", 2, "expected a list"),
+        ("methods: [{method: full}]", 2, "expected text"),
+        ("{method: full, methods: [full]}", 2, "exclude each other"),
+    ])
+    func `a list of methods that says nothing sure is refused`(
+        _ text: String, _ line: Int, _ what: String
+    ) throws {
+        let block = text.hasPrefix("{") ? text : "{\(text)}"
+        let error = #expect(throws: JobFileError.self) {
+            try file("version: 1\nanalysis: \(block)\nname: x\n")
+        }
+        #expect(error?.line == line)
+        #expect(error?.message.contains(what) == true, "\(error?.message ?? "")")
+    }
+
     @Test func `yes and no stay the words that were written`() throws {
         let question = try #require(try file(Self.good).questions.last)
         #expect(question.id == "spill")
@@ -121,9 +158,11 @@ import Testing
             .filter { $0.hasSuffix(".yaml") }
         #expect(names.contains("demo.yaml"))
         #expect(names.contains("nightly.yaml"))
+        #expect(names.contains("compare-methods.yaml"))
         for name in names {
             let file = try JobFile(
-                contentsOf: folder.path + "/" + name, environment: ["CAMERAS": "/data/cams"])
+                contentsOf: folder.path + "/" + name,
+                environment: ["CAMERAS": "/data/cams", "VIDEOS": "/v"])
             #expect(!file.name.isEmpty)
         }
     }

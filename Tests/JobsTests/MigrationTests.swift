@@ -6,8 +6,9 @@ import Testing
 @testable import Jobs
 
 @Suite struct MigrationTests {
+    private static let latest = Schema.sqlite.count
     private static let note = Schema.Migration(
-        version: 2, sql: "ALTER TABLE jobs ADD COLUMN note TEXT NOT NULL DEFAULT 'new'")
+        version: latest + 1, sql: "ALTER TABLE jobs ADD COLUMN note TEXT NOT NULL DEFAULT 'new'")
 
     @Test func `the steps are numbered from 1 without gaps`() {
         #expect(Schema.sqlite.map(\.version) == Array(1...Schema.sqlite.count))
@@ -19,23 +20,39 @@ import Testing
         let newer = try test.another { $0.migrations = Schema.sqlite + [Self.note] }
         #expect(try await newer.list(JobSelection(), limit: 9).count == 3)
         #expect(try await test.value("SELECT note FROM jobs") == "new")
-        #expect(try await test.value("PRAGMA user_version") == 2)
+        #expect(try await test.value("PRAGMA user_version") == Self.latest + 1)
 
         let backups = try FileManager.default.contentsOfDirectory(atPath: test.folder.path)
             .filter { $0.hasSuffix(".backup") }
-        #expect(backups.count == 1 && backups[0].hasPrefix("q.db.v1-"))
+        #expect(backups.count == 1 && backups[0].hasPrefix("q.db.v\(Self.latest)-"))
         let backup = try SQLiteQueue(path: test.folder.file(backups[0]))
         #expect(try await backup.list(JobSelection(), limit: 9).count == 3)
+    }
+
+    @Test(arguments: 1..<Schema.sqlite.count)
+    func `a queue of each older version comes to the schema of a new one`(
+        version: Int
+    ) async throws {
+        let old = try TestQueue { $0.migrations = Array(Schema.sqlite.prefix(version)) }
+        try await old.enqueue(3)
+        let migrated = try old.another()
+        #expect(try await migrated.list(JobSelection(), limit: 9).count == 3)
+        let schema = "SELECT name || ifnull(sql, '') FROM sqlite_master ORDER BY name"
+        let new = try TestQueue()
+        let expected = try await new.queue.read { try String.fetchAll($0, sql: schema) }
+        #expect(try await migrated.read { try String.fetchAll($0, sql: schema) } == expected)
+        #expect(try await old.value("PRAGMA user_version") == Self.latest)
     }
 
     @Test func `a step that fails leaves the old queue as it was`() async throws {
         let test = try TestQueue()
         try await test.enqueue(3)
-        let broken = Schema.Migration(version: 3, sql: "ALTER TABLE nothing ADD COLUMN x")
+        let broken = Schema.Migration(
+            version: Self.latest + 2, sql: "ALTER TABLE nothing ADD COLUMN x")
         #expect(throws: QueueError.self) {
             try test.another { $0.migrations = Schema.sqlite + [Self.note, broken] }
         }
-        #expect(try await test.value("PRAGMA user_version") == 1)
+        #expect(try await test.value("PRAGMA user_version") == Self.latest)
         let columns = try await test.queue.read { db in
             try String.fetchAll(db, sql: "SELECT name FROM pragma_table_info('jobs')")
         }
@@ -51,7 +68,7 @@ import Testing
             try SQLiteQueue(path: test.path, readOnly: true, environment: environment)
         }
         #expect(error?.kind == .incompatible)
-        #expect(try await test.value("PRAGMA user_version") == 1)
+        #expect(try await test.value("PRAGMA user_version") == Self.latest)
     }
 
     @Test func `many that make the same queue at once make one`() async throws {

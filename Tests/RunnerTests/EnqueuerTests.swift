@@ -12,7 +12,7 @@ import Testing
         durationMilliseconds: 1000, frameCount: 25, framesPerSecond: 25)
 
     private static let template = Enqueuer.Template(
-        config: ConfigRecord(fingerprint: "f", model: "m", modelSHA256: "s", optionsJSON: "{}"))
+        configs: [ConfigRecord(fingerprint: "f", model: "m", modelSHA256: "s", optionsJSON: "{}")])
 
     private static func write(_ text: String, _ folder: URL, _ name: String) throws -> String {
         let file = folder.appending(path: name)
@@ -104,6 +104,32 @@ import Testing
         // Two empty files are two faults; a copy is the same video.
         #expect(report.rejected.count == 4)
         #expect(report.reused.map(\.path) == [copy, copy])
+    }
+
+    @Test func `several settings ask each question once each, and look at the file once`()
+        async throws
+    {
+        let fixture = try QueueFixture()
+        defer { fixture.remove() }
+        let path = try Self.write("a video", fixture.folder, "good.mp4")
+        let probes = Mutex(0)
+        let enqueuer = Enqueuer(queue: fixture.queue) { _ in
+            probes.withLock { $0 += 1 }
+            return Self.facts
+        }
+        let template = Enqueuer.Template(
+            configs: ["a", "b", "a"].map {
+                ConfigRecord(fingerprint: $0, model: "m", modelSHA256: "s", optionsJSON: "{}")
+            })
+        let items = ["One?", "Two?"].map { EnqueueItem(path: path, question: $0) }
+        let jobs = try await enqueuer.jobs(items, template)
+        #expect(jobs.map(\.question) == ["One?", "One?", "One?", "Two?", "Two?", "Two?"])
+        #expect(jobs.map(\.config.fingerprint) == ["a", "b", "a", "a", "b", "a"])
+        #expect(probes.withLock { $0 } == 1)
+        let batch = BatchSpec(name: "b", source: "-", specJSON: "{}")
+        let report = try await fixture.queue.enqueue(batch, jobs)
+        #expect(report.inserted.count == 4)
+        #expect(report.reused.count == 2)
     }
 
     @Test func `a file that did not change is neither read nor probed again`() async throws {

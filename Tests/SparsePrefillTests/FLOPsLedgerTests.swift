@@ -53,4 +53,61 @@ import Testing
             decoder, reports: [wasteful, wasteful], promptTokens: 4, decodeSteps: 0)
         #expect(ledger.attentionUsed > ledger.attentionDense)
     }
+
+    /// 28 layers of LongVA-7B's decoder.
+    private func longVA(_ attended: [Int], of n: Int) -> FLOPsLedger {
+        let decoder = FLOPsLedger.Decoder(
+            layers: 28, width: 3584, feedForward: 18944, vocabulary: 152064,
+            attention: AttentionGeometry(heads: 28, keyValueHeads: 4, headWidth: 128))
+        let reports = attended.map {
+            LayerReport(
+                attended: $0, cached: $0, pairs: Double($0) * Double($0 + 1) / 2,
+                rows: ProjectionRows(all: n))
+        }
+        return FLOPsLedger(decoder, reports: reports, promptTokens: n, decodeSteps: 0)
+    }
+
+    private func savedPercent(_ ledger: FLOPsLedger) -> Double {
+        100 * (1 - ledger.attentionUsed / ledger.attentionDense)
+    }
+
+    @Test func thePapersFigureOfItsOwnRatios() {
+        let zipvl = longVA([Int](repeating: 4210, count: 28), of: 10_000)
+        #expect(abs(zipvl.attentionSavedPercentPaper - 82.28) < 0.005)
+        let fastv = longVA([10_000, 10_000] + [Int](repeating: 5000, count: 26), of: 10_000)
+        #expect(abs(fastv.attentionSavedPercentPaper - 71.30) < 0.005)
+    }
+
+    @Test func countedPairsOfTheSameRatios() {
+        let zipvl = longVA([Int](repeating: 4210, count: 28), of: 10_000)
+        #expect(abs(savedPercent(zipvl) - 82.27) < 0.005)
+        let fastv = longVA([10_000, 10_000] + [Int](repeating: 5000, count: 26), of: 10_000)
+        #expect(abs(savedPercent(fastv) - 69.64) < 0.005)
+    }
+
+    @Test func keepingEverythingSavesLessThanNothing() {
+        var all = LayerReport.dense(10_000)
+        // 128 probes, half-priced pairs: 64 last rows and 64 at a mean of 5,000.
+        all.probePairs = 64 * 9968.5 + 64 * 5000
+        let ledger = FLOPsLedger(
+            decoder, reports: [all, all], promptTokens: 10_000, decodeSteps: 0)
+        #expect(abs(savedPercent(ledger) - -100 * (all.probePairs / 2) / 50_005_000) < 1e-9)
+        #expect(savedPercent(ledger) < -0.9)
+        #expect(ledger.attentionSavedPercentPaper == 0)
+    }
+
+    @Test func methodsThatCountPairsGiveTheirOwnShare() {
+        var half = LayerReport.dense(4)
+        half.paperShare = 0.5
+        var quarter = half
+        quarter.paperShare = 0.25
+        let ledger = FLOPsLedger(
+            decoder, reports: [half, quarter], promptTokens: 4, decodeSteps: 0)
+        #expect(ledger.attentionSavedPercentPaper == 62.5)
+        // Queries and keys that differ: r is the root of their product over n.
+        half.paperShare = nil
+        half.paperRatio = 0.5
+        let rooted = FLOPsLedger(decoder, reports: [half, half], promptTokens: 4, decodeSteps: 0)
+        #expect(rooted.attentionSavedPercentPaper == 75)
+    }
 }

@@ -3,143 +3,274 @@ import TestSupport
 import Testing
 import Torch
 
+/// A method with parameters that make it skip something.
+struct MethodCase: CustomTestStringConvertible, Sendable {
+    let testDescription: String
+    let policy: any PrefillPolicy
+    /// `nil` for a method that only the tests know.
+    let configuration: PrefillConfiguration?
+
+    init(
+        _ name: String, _ method: PrefillMethod,
+        _ change: (inout PrefillConfiguration) -> Void = { _ in }
+    ) {
+        testDescription = name
+        var configuration = PrefillConfiguration(method: method, tau: 0.6)
+        change(&configuration)
+        self.configuration = configuration
+        policy = configuration.makePolicy()
+    }
+
+    init(_ name: String, policy: any PrefillPolicy) {
+        testDescription = name
+        self.policy = policy
+        configuration = nil
+    }
+
+    var method: PrefillMethod? { configuration?.method }
+
+    static let all: [MethodCase] = [
+        MethodCase("full", .full),
+        MethodCase("full, zipcache", .full) { $0.kv = .zipcache },
+        MethodCase("zipvl", .zipvl),
+        MethodCase("zipvl, kv full", .zipvl) { $0.kv = .full },
+        MethodCase("zipvl, mixed", .zipvl) { $0.kv = .mixed },
+        MethodCase("zipvl, zipcache", .zipvl) { $0.kv = .zipcache },
+        MethodCase("zipvl, norm of zipcache", .zipvl) { $0.norm = .zipcache },
+        MethodCase("zipvl, corrected", .zipvl) { $0.thresholdRule = .corrected },
+        MethodCase("zipvl, stratified", .zipvl) { $0.probeRule = .stratified },
+        MethodCase("zipvl, question", .zipvl) { $0.probeRule = .question },
+        MethodCase("zipvl, random choice", .zipvl) { $0.select = .random },
+        MethodCase("zipvl, rows keys", .zipvl) { $0.rows = .keys },
+        MethodCase("zipvl, rows keys, kv full", .zipvl) { ($0.rows, $0.kv) = (.keys, .full) },
+        MethodCase("zipvl, ffn kept", .zipvl) { $0.ffn = .kept },
+        MethodCase("zipvl, dense layer", .zipvl) { $0.denseLayers = [1] },
+        MethodCase("zipvl, bucket", .zipvl) { $0.selectBucket = 16 },
+        MethodCase("fixed", .fixed),
+        MethodCase("fixed, rows keys", .fixed) { $0.rows = .keys },
+        MethodCase("fastv", .fastv),
+        MethodCase("qk-sparse", .qkSparse),
+        MethodCase("minference", .minference),
+        MethodCase("hired", .hired),
+        MethodCase("a method of the tests' own", policy: RecentWindowPrefill(window: 100)),
+    ]
+}
+
 /// What every method must hold to, over one layer of random heads.
 @Suite struct PolicyConformanceTests {
     init() throws { try LoadedTorch.load() }
 
-    static let geometry = AttentionGeometry(heads: 6, keyValueHeads: 2, headWidth: 8)
-    static let lengths = [1, 2, 63, 64, 65, 200]
-    static let everyMethod: [PrefillConfiguration] =
-        PrefillMethod.allCases.flatMap { method in
-            (method == .full ? [KVRetention.full] : KVRetention.allCases).map {
-                PrefillConfiguration(method: method, tau: 0.6, kv: $0)
-            }
-        }
+    static let lengths = [1, 2, 63, 64, 65, 500]
+    static let dtypes = [DType.float32, .bfloat16]
 
-    /// One layer's heads with attention peaked on some tokens, and which rows were asked for.
-    final class RandomLayer {
-        let queries, keys, values: Tensor
-        let n: Int
+    static func tolerance(_ dtype: DType) -> Float { dtype == .float32 ? 1e-5 : 2e-2 }
 
-        init(_ n: Int, seed: UInt64 = 5) throws {
-            var generator = SplitMix64(seed: seed, stream: n)
-            func random(_ heads: Int, _ scale: Float) throws -> Tensor {
-                let values = (0..<heads * n * 8).map { _ in
-                    (Float(generator.next() >> 40) / Float(1 << 23) - 1) * scale
-                }
-                return try Tensor(values, shape: [1, heads, n, 8])
-            }
-            self.n = n
-            queries = try random(geometry.heads, 4)
-            keys = try random(geometry.keyValueHeads, 4)
-            values = try random(geometry.keyValueHeads, 1)
-        }
-
-        var projections: LayerProjections {
-            func rows(_ x: Tensor) -> (Tensor?) throws -> Tensor {
-                { try $0.map { try x.gathered(2, $0) } ?? x }
-            }
-            return LayerProjections(
-                queries: rows(queries), keys: rows(keys), values: rows(values))
-        }
-
-        /// A prompt of three quarters visual tokens.
-        var context: LayerContext {
-            LayerContext(
-                layer: 1, layerCount: 4,
-                layout: PromptLayout(count: n, visual: n / 8..<n / 8 + n * 3 / 4),
-                geometry: geometry)
-        }
-
-        func dense() throws -> Tensor {
-            try queries.attention(keys: keys, values: values, isCausal: true)
+    @Test func everyMethodHasACase() {
+        #expect(Set(MethodCase.all.compactMap(\.method)) == Set(PrefillMethod.allCases))
+        for method in MethodCase.all {
+            #expect(method.configuration?.problem() == nil, "\(method.testDescription)")
         }
     }
 
-    @Test(arguments: everyMethod, lengths)
+    @Test(arguments: MethodCase.all, dtypes)
     func choicesAreSortedUniqueAndHoldAllTextAndTheLastTokens(
-        _ method: PrefillConfiguration, _ n: Int
+        _ method: MethodCase, _ dtype: DType
     ) throws {
-        let layer = try RandomLayer(n)
-        let attention = try method.makePolicy().attend(layer.projections, in: layer.context)
-        let kept = attention.report.kept ?? Array(0..<n)
-        #expect(kept == Set(kept).sorted())
-        #expect(kept.allSatisfy { (0..<n).contains($0) })
-        let visual = layer.context.layout.visual
-        #expect(Set(kept).isSuperset(of: (0..<n).filter { !visual.contains($0) }))
-        #expect(Set(kept).isSuperset(of: max(0, n - 64)..<n))
-        #expect(attention.report.attended == kept.count)
-        #expect(try attention.rows?.values(as: Int.self) ?? Array(0..<n) == kept)
-        #expect(attention.output.shape == [1, 6, kept.count, 8])
-        #expect(attention.keys.shape == [1, 2, attention.report.cached, 8])
-        #expect(attention.values.shape == attention.keys.shape)
-    }
-
-    /// The definition of a sparse row, computed the slow way: attention over the kept tokens that the
-    /// row can see.
-    @Test(arguments: everyMethod, lengths)
-    func eachRowAttendsToExactlyTheKeptTokensBeforeIt(
-        _ method: PrefillConfiguration, _ n: Int
-    ) throws {
-        let layer = try RandomLayer(n)
-        let attention = try method.makePolicy().attend(layer.projections, in: layer.context)
-        let kept = attention.report.kept ?? Array(0..<n)
-        for (row, position) in kept.enumerated() {
-            let seen = try Tensor(kept.filter { $0 <= position })
-            let query = try layer.queries.narrowed(2, from: position, count: 1)
-            let expected = try query.attention(
-                keys: layer.keys.gathered(2, seen), values: layer.values.gathered(2, seen),
-                isCausal: false)
-            let actual = try attention.output.narrowed(2, from: row, count: 1)
-            try expectClose(actual, expected, relative: 1e-5, "row \(position) of \(n)")
+        for n in Self.lengths {
+            let layer = try RandomLayer(n, dtype)
+            let attention = try method.policy.attend(layer.projections, in: layer.context())
+            let report = attention.report
+            var sets = report.keptPerHead ?? []
+            sets += [report.kept, attention.cachedRows, attention.remaining].compactMap { $0 }
+            if let rows = attention.rows { sets.append(try rows.values()) }
+            let text = (0..<n).filter { !layer.layout.visual.contains($0) }
+            for rows in sets {
+                #expect(rows == Set(rows).sorted(), "\(n)")
+                #expect(rows.allSatisfy { (0..<n).contains($0) }, "\(n)")
+                #expect(Set(rows).isSuperset(of: text), "\(n)")
+                #expect(rows.last == n - 1, "\(n)")
+            }
+            for rows in [report.kept].compactMap({ $0 }) + (report.keptPerHead ?? []) {
+                #expect(Set(rows).isSuperset(of: max(0, n - 64)..<n), "\(n)")
+            }
+            let outputs = attention.rows?.shape[0] ?? n
+            #expect(attention.output.shape == [1, 6, outputs, 8])
+            #expect(attention.keys.shape == [1, 2, report.cached, 8])
+            #expect(attention.values.shape == attention.keys.shape)
+            #expect(attention.cachedRows?.count ?? n == report.cached)
+            #expect(report.kept.map(\.count) ?? report.attended == report.attended)
+            let finite: [Float] = try attention.output.converted(to: .float32).values()
+            #expect(finite.allSatisfy { $0.isFinite }, "\(n)")
         }
     }
 
-    @Test(arguments: lengths) func thresholdOneIsDense(_ n: Int) throws {
-        let layer = try RandomLayer(n)
-        let policy = PrefillConfiguration(method: .zipvl, tau: 1).makePolicy()
-        let attention = try policy.attend(layer.projections, in: layer.context)
-        #expect(try attention.output.values(as: Float.self) == layer.dense().values())
-        #expect(attention.report == .dense(n))
+    @Test(arguments: MethodCase.all, dtypes)
+    func eachRowAttendsToExactlyTheKeptTokensBeforeIt(
+        _ method: MethodCase, _ dtype: DType
+    ) throws {
+        // Which pairs minference takes is compared in a suite of its own.
+        guard method.method != .minference else { return }
+        for n in Self.lengths {
+            let layer = try RandomLayer(n, dtype)
+            let attention = try method.policy.attend(layer.projections, in: layer.context())
+            let rows = try attention.rows?.values(as: Int.self) ?? Array(0..<n)
+            let everyRow = Array(0..<n)
+            // Each tenth row of the long one: the slow way takes a call a row.
+            for (index, position) in rows.enumerated() where n < 100 || index % 10 == 0 {
+                let actual = try attention.output.narrowed(2, from: index, count: 1)
+                guard let heads = attention.report.keptPerHead else {
+                    let kept = attention.report.kept ?? everyRow
+                    try expectClose(
+                        actual, layer.row(position, over: kept),
+                        relative: Self.tolerance(dtype), "row \(position) of \(n)")
+                    continue
+                }
+                for (head, kept) in heads.enumerated() {
+                    let expected =
+                        kept.contains(position)
+                        ? try layer.row(position, over: kept).narrowed(1, from: head, count: 1)
+                        : try Tensor.zeros([1, 1, 1, 8], dtype)
+                    try expectClose(
+                        actual.narrowed(1, from: head, count: 1), expected,
+                        relative: Self.tolerance(dtype), "row \(position) of head \(head)")
+                }
+            }
+        }
     }
 
-    @Test func promptsBelowTheLimitRunDenseAndSaySo() throws {
-        let layer = try RandomLayer(200)
-        let policy = PrefillConfiguration(method: .zipvl, tau: 0.6, denseBelow: 201).makePolicy()
-        let attention = try policy.attend(layer.projections, in: layer.context)
-        #expect(attention.report == .dense(200))
+    /// Parameters with which a method skips nothing.
+    static let idle: [MethodCase] = [
+        MethodCase("zipvl, tau 1", .zipvl) { $0.tau = 1 },
+        MethodCase("zipvl, every layer dense", .zipvl) { $0.denseLayers = [0, 1, 2, 3] },
+        MethodCase("zipvl, below the limit", .zipvl) { $0.denseBelow = 501 },
+        MethodCase("fixed, ratio 1", .fixed) { $0.ratio = 1 },
+        MethodCase("fastv, drop 0", .fastv) { $0.fastvDrop = 0 },
+        MethodCase("fastv, later layer", .fastv) { $0.fastvLayer = 9 },
+        MethodCase("qk-sparse, ratio 1", .qkSparse) { $0.qkRatio = 1 },
+        MethodCase("minference, whole prompt", .minference),
+        MethodCase("hired, budget 1", .hired) { $0.hiredBudget = 1 },
+    ]
+
+    @Test(arguments: idle, dtypes)
+    func nothingToSkipIsDense(_ method: MethodCase, _ dtype: DType) throws {
+        for n in Self.lengths {
+            let layer = try RandomLayer(n, dtype)
+            let attention = try method.policy.attend(layer.projections, in: layer.context())
+            let (actual, expected) = (
+                try attention.output.converted(to: .float32).values(as: Float.self),
+                try layer.dense().converted(to: .float32).values(as: Float.self)
+            )
+            #expect(actual == expected, "\(n)")
+            #expect(attention.remaining == nil)
+            #expect(attention.report.attended == n)
+            #expect(attention.report.pairs == LayerReport.visiblePairs(n), "\(n)")
+        }
     }
 
-    @Test func aSelectionActuallySkipsTokens() throws {
-        let layer = try RandomLayer(200)
-        let policy = PrefillConfiguration(method: .zipvl, tau: 0.6).makePolicy()
-        let report = try policy.attend(layer.projections, in: layer.context).report
-        #expect(report.attended < 190)
-        #expect(report.pairs == Double(report.attended * (report.attended + 1) / 2))
-        #expect(report.probePairs == report.probes.reduce(0) { $0 + Double($1 + 1) })
-        #expect(report.rows.key == 200 && report.rows.feedForward == 200)
-        #expect(report.rows.value == report.attended && report.rows.output == report.attended)
+    @Test(arguments: MethodCase.all)
+    func theSameSeedGivesTheSameAndNothingIsRememberedBetweenCalls(_ method: MethodCase) throws {
+        let (one, other) = (try RandomLayer(500, seed: 5), try RandomLayer(200, seed: 6))
+        let policy = method.policy
+        let first = try policy.attend(one.projections, in: one.context())
+        // Another prompt, another layer and another length in between.
+        _ = try policy.attend(other.projections, in: other.context(layer: 0))
+        let again = try policy.attend(one.projections, in: one.context())
+        let fresh = try method.policy.attend(one.projections, in: one.context())
+        for attention in [again, fresh] {
+            #expect(attention.report == first.report)
+            #expect(attention.remaining == first.remaining)
+            #expect(try attention.output.values(as: Float.self) == first.output.values())
+        }
+    }
+
+    @Test(arguments: MethodCase.all) func aSelectionActuallySkips(_ method: MethodCase) throws {
+        let layer = try RandomLayer(500)
+        let attention = try method.policy.attend(layer.projections, in: layer.context())
+        let report = attention.report
+        switch method.method {
+        // hired skips before the decoder; minference's default pattern covers a short prompt.
+        case .full, .hired, .minference: #expect(report.attended == 500)
+        case .fastv:
+            #expect(attention.remaining?.count == 500 - 375 + 188)
+            #expect(report.probePairs == 500)
+        case .zipvl where method.configuration?.denseLayers.isEmpty == false:
+            #expect(report == .dense(500))
+        case .zipvl, .fixed, .qkSparse:
+            #expect(report.attended < 450)
+            #expect(report.pairs < LayerReport.visiblePairs(500))
+            #expect(report.probePairs == report.probes.reduce(0) { $0 + Double($1 + 1) })
+            #expect((report.massKept ?? 0) > 0.3)
+        case nil: #expect(report.attended == 62 + 63 + 100 - 63)
+        }
+    }
+
+    @Test func anotherSeedGivesOtherRandomTokens() throws {
+        let layer = try RandomLayer(500)
+        func kept(_ seed: UInt64, _ select: TokenChoice) throws -> [Int]? {
+            var configuration = PrefillConfiguration(method: .zipvl, tau: 0.6, seed: seed)
+            configuration.select = select
+            let policy = configuration.makePolicy()
+            return try policy.attend(layer.projections, in: layer.context()).report.kept
+        }
+        #expect(try kept(1, .random) != kept(2, .random))
+        // As many as the scores would take, but others.
+        #expect(try kept(1, .random) != kept(1, .scores))
+    }
+
+    @Test func theCorrectedRuleHoldsItsThreshold() throws {
+        let layer = try RandomLayer(500)
+        for tau in [0.3, 0.6, 0.9] {
+            var configuration = PrefillConfiguration(method: .zipvl, tau: tau)
+            configuration.thresholdRule = .corrected
+            let report = try configuration.makePolicy()
+                .attend(layer.projections, in: layer.context()).report
+            #expect((report.massKept ?? 0) >= tau)
+        }
     }
 
     @Test func bucketsRoundUpAndCountAsKept() throws {
-        let layer = try RandomLayer(200)
+        let layer = try RandomLayer(500)
         func kept(_ bucket: Int) throws -> [Int] {
             let policy = PrefillConfiguration(method: .zipvl, tau: 0.6, selectBucket: bucket)
                 .makePolicy()
-            return try policy.attend(layer.projections, in: layer.context).report.kept ?? []
+            return try policy.attend(layer.projections, in: layer.context()).report.kept ?? []
         }
         let (exact, rounded) = (try kept(1), try kept(64))
         #expect(rounded.count == (exact.count + 63) / 64 * 64)
         #expect(Set(rounded).isSuperset(of: exact))
     }
 
-    @Test func invalidParametersAreExplained() {
-        #expect(PrefillConfiguration(tau: 0).problem()?.contains("tau") == true)
-        #expect(PrefillConfiguration(tau: .nan).problem() != nil)
+    @Test func rowsOfTheLinearsAreThoseThatAreNeeded() throws {
+        let layer = try RandomLayer(500)
+        func report(_ change: (inout PrefillConfiguration) -> Void) throws -> LayerReport {
+            let method = MethodCase("", .zipvl, change)
+            return try method.policy.attend(layer.projections, in: layer.context()).report
+        }
+        let discard = try report { _ in }
+        let (kept, probes) = (discard.attended, discard.probes.count)
         #expect(
-            PrefillConfiguration(method: .full, kv: .discard).problem()?.contains("full") == true)
-        #expect(PrefillConfiguration(probesRecent: 0).problem() != nil)
-        #expect(PrefillConfiguration(selectBucket: 0).problem() != nil)
-        for method in Self.everyMethod { #expect(method.problem() == nil) }
+            discard.rows
+                == ProjectionRows(
+                    query: kept + probes, key: 500, value: kept, output: kept, feedForward: 500))
+        #expect(try report { $0.kv = .full }.rows.value == 500)
+        #expect(try report { $0.ffn = .kept }.rows.feedForward == kept)
+        let keys = try report { $0.rows = .keys }.rows
+        #expect(keys.query == 500 + probes && keys.output == 500 && keys.value == kept)
+    }
+
+    @Test func invalidParametersAreExplained() {
+        func problem(_ change: (inout PrefillConfiguration) -> Void) -> String? {
+            MethodCase("", .zipvl, change).configuration?.problem()
+        }
+        #expect(problem { $0.tau = 0 }?.contains("tau") == true)
+        #expect(problem { $0.tau = .nan } != nil)
+        #expect(problem { $0.probesRecent = 0 } != nil)
+        #expect(problem { $0.selectBucket = 0 } != nil)
+        #expect(problem { $0.denseLayers = [-1] }?.contains("-1") == true)
+        #expect(problem { ($0.rows, $0.ffn) = (.keys, .kept) }?.contains("ffn") == true)
+        #expect(problem { ($0.method, $0.kv) = (.full, .discard) }?.contains("full") == true)
+        #expect(problem { $0.fastvLayer = 0 }?.contains("fastv-layer") == true)
+        #expect(problem { $0.fastvDrop = 1 }?.contains("fastv-drop") == true)
+        #expect(problem { _ in } == nil)
     }
 }

@@ -11,7 +11,7 @@ package struct GeneratedAnswer: Sendable {
     package var promptTokens: Int
     package var outputTokens: Int
 
-    /// Mean over layers of the attended share of the prompt.
+    /// Mean over layers of the attended share of the prompt; `nil` for methods that choose pairs.
     package var keptTokenRatioMean: Double?
     package var attnFLOPsDense: Double
     package var attnFLOPsUsed: Double
@@ -30,7 +30,8 @@ package struct GeneratedAnswer: Sendable {
 
 /// Per-layer numbers of one answer, stored as JSON (`answers.extra_json`).
 package struct LayerFigures: Sendable, Codable, Equatable {
-    package var keptRatio: [Double]
+    /// Attended share of the prompt; null for methods that choose pairs, not tokens.
+    package var keptRatio: [Double?]
     /// Share of the probed attention mass that the attended tokens hold; null without probes.
     package var massKept: [Double?]
     package var probesUsed: [Int]

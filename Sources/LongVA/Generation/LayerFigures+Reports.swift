@@ -2,7 +2,9 @@ package import SparsePrefill
 
 extension LayerFigures {
     package init(_ reports: [LayerReport], promptTokens n: Int) {
-        keptRatio = reports.map { Double($0.attended) / Double(max(n, 1)) }
+        keptRatio = reports.map {
+            $0.paperShare == nil ? Double($0.attended) / Double(max(n, 1)) : nil
+        }
         massKept = reports.map(\.massKept)
         probesUsed = reports.map(\.probes.count)
         keptHash = reports.map { $0.kept.map(Self.hash) }

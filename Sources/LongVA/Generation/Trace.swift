@@ -41,14 +41,27 @@ final class Trace {
         try writer.add("frame_index", try Tensor(request.frameIndex))
     }
 
-    func add(reports: [LayerReport]) throws {
+    func add(reports: [LayerReport], promptTokens n: Int) throws {
         guard request != nil else { return }
+        writer.metadata["layers"] = "\(reports.count)"
         for (layer, report) in reports.enumerated() {
             if let kept = report.kept { try writer.add("kept.\(layer)", try Tensor(kept)) }
+            for (head, kept) in (report.keptPerHead ?? []).enumerated() {
+                try writer.add("kept_q.\(layer).\(head)", try Tensor(kept))
+                try writer.add("kept_k.\(layer).\(head)", try Tensor(kept))
+            }
             guard !report.probes.isEmpty else { continue }
             try writer.add("probe_rows.\(layer)", try Tensor(report.probes))
-            try writer.add("scores.\(layer)", try Tensor(report.scores))
+            try writer.add("scores.\(layer)", try Tensor(scores(of: report, n)))
         }
+    }
+
+    /// One score for each of the n tokens; 0 for those that had left the sequence.
+    private func scores(of report: LayerReport, _ n: Int) -> [Float] {
+        guard let sequence = report.sequence else { return report.scores }
+        var scores = [Float](repeating: 0, count: n)
+        for (row, position) in sequence.enumerated() { scores[position] = report.scores[row] }
+        return scores
     }
 
     func write() throws {

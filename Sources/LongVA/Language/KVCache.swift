@@ -1,57 +1,95 @@
+import SparsePrefill
 import Torch
 
 /// Keys and values of every layer, each layer with a length of its own: sparse prefill leaves
 /// different tokens in each. The next position is counted by the generator, not by these lengths.
 package struct KVCache {
-    package private(set) var layers: [Layer] = []
+    private(set) var layers: [Layer] = []
+    /// The most bytes that `byteCount` ever was.
+    package private(set) var peakByteCount: Int64 = 0
     /// Entries that decoding may add.
     private let room: Int
+    private let plan: KVCachePlan
 
-    package init(room: Int) {
+    package init(room: Int, plan: KVCachePlan) {
         self.room = room
+        self.plan = plan
     }
 
-    package struct Layer {
-        /// [1, Hkv, capacity, d]; the first `length` entries are valid.
-        private let keys: Tensor
-        private let values: Tensor
-        package private(set) var length: Int
+    enum Layer {
+        case plain(PlainEntries)
+        case quantized(QuantizedEntries)
 
-        fileprivate init(keys: Tensor, values: Tensor, room: Int) throws {
-            length = keys.shape[2]
-            let shape = [1, keys.shape[1], length + room, keys.shape[3]]
-            self.keys = try Tensor.empty(shape, try keys.dtype(), on: try keys.device())
-            self.values = try Tensor.empty(shape, try values.dtype(), on: try values.device())
-            try self.keys.narrowed(2, from: 0, count: length).overwrite(with: keys)
-            try self.values.narrowed(2, from: 0, count: length).overwrite(with: values)
+        var length: Int {
+            switch self {
+            case .plain(let entries): entries.length
+            case .quantized(let entries): entries.length
+            }
         }
 
-        /// Appends one token's key and value [1, Hkv, 1, d] and returns all valid entries.
-        fileprivate mutating func append(
-            _ key: Tensor, _ value: Tensor
-        ) throws -> (keys: Tensor, values: Tensor) {
-            try keys.narrowed(2, from: length, count: 1).overwrite(with: key)
-            try values.narrowed(2, from: length, count: 1).overwrite(with: value)
-            length += 1
-            return (
-                try keys.narrowed(2, from: 0, count: length),
-                try values.narrowed(2, from: 0, count: length)
-            )
+        var byteCount: Int64 {
+            switch self {
+            case .plain(let entries): entries.byteCount
+            case .quantized(let entries): entries.byteCount
+            }
         }
     }
 
-    /// Stores what a layer keeps of the prompt.
-    mutating func fill(keys: Tensor, values: Tensor) throws {
-        layers.append(try Layer(keys: keys, values: values, room: room))
+    /// Stores what the next layer keeps of the prompt.
+    ///
+    /// - Parameters:
+    ///   - keys, values: [1, Hkv, K, d]
+    ///   - positions: original positions of the K entries, ascending.
+    ///   - salient: entries in 0..<K that a quantised layer keeps in four bits, one list for all KV
+    ///     heads or one for each; `nil` is all. A layer that is not quantised ignores it.
+    ///   - keyBias: what the key projection adds before RoPE, [Hkv d].
+    mutating func fill(
+        keys: Tensor, values: Tensor, positions: [Int], salient: [[Int]]?, keyBias: Tensor?,
+        rotary: RotaryEmbedding
+    ) throws {
+        if plan.quantizes(layers.count) {
+            let bias = plan.removesKeyBias ? keyBias : nil
+            layers.append(
+                .quantized(
+                    try QuantizedEntries(
+                        keys: keys, values: values, positions: positions, salient: salient,
+                        bias: bias.map {
+                            RotatedKeyBias(bias: $0, headWidth: keys.shape[3], rotary: rotary)
+                        },
+                        rule: plan.generated, room: room)))
+        } else {
+            var entries = try PlainEntries(
+                like: keys, values, capacity: keys.shape[2] + room)
+            try entries.append(keys, values)
+            layers.append(.plain(entries))
+        }
+        peakByteCount = max(peakByteCount, byteCount)
     }
 
+    /// Appends one generated token [1, Hkv, 1, d] and returns all entries of the layer.
+    ///
+    /// - Parameter query: the token's own, [1, H, 1, d], RoPE included.
     mutating func append(
-        _ key: Tensor, _ value: Tensor, layer: Int
+        _ key: Tensor, _ value: Tensor, query: Tensor, layer: Int, position: Int
     ) throws -> (keys: Tensor, values: Tensor) {
-        try layers[layer].append(key, value)
+        let all: (keys: Tensor, values: Tensor)
+        switch layers[layer] {
+        case .plain(var entries):
+            try entries.append(key, value)
+            all = try entries.entries()
+            layers[layer] = .plain(entries)
+        case .quantized(var entries):
+            all = try entries.append(key, value, query: query, position: position)
+            layers[layer] = .quantized(entries)
+        }
+        peakByteCount = max(peakByteCount, byteCount)
+        return all
     }
 
-    /// Bytes of the valid entries.
+    /// Bytes of all valid entries as they are stored now.
+    package var byteCount: Int64 { layers.reduce(0) { $0 + $1.byteCount } }
+
+    /// Bytes of entries in one element type.
     package static func bytes(
         entries: Int, keyValueHeads: Int, headWidth: Int, elementBytes: Int
     ) -> Int64 {

@@ -39,43 +39,56 @@ package struct Qwen2DecoderLayer {
         down = try Linear(weights["mlp"]["down_proj"], c.intermediateSize, width, bias: false)
     }
 
-    /// The whole prompt, attended as `policy` says. x is [1, n, D].
+    /// Added to every key before RoPE, [Hkv d]; `nil` without one.
+    var keyBias: Tensor? { key.bias }
+
+    /// The tokens that are left of the prompt, attended as the plan says. x is [1, n, D].
     func prefill(
-        _ x: Tensor, _ rotary: RotaryTable, policy: any PrefillPolicy, context: LayerContext
-    ) throws -> (x: Tensor, attention: LayerAttention) {
+        _ x: Tensor, _ rotary: RotaryTable, plan: PrefillPlan, context: LayerContext
+    ) throws -> (x: Tensor, attention: LayerAttention, salient: [[Int]]?) {
         let normed = try inputNorm(x)
         func project(_ linear: Linear, _ heads: Int, _ rows: Tensor?) throws -> Tensor {
-            let input = try rows.map { try normed.gathered(1, $0) } ?? normed
+            let input =
+                try rows.map { rows in
+                    try context.profile.measure(.gather) { try normed.gathered(1, rows) }
+                } ?? normed
             return try split(linear(input), heads)
         }
         let projections = LayerProjections(
             queries: { try rotary.rows($0).rotated(project(query, heads, $0)) },
             keys: { try rotary.rows($0).rotated(project(key, keyValueHeads, $0)) },
             values: { try project(value, keyValueHeads, $0) })
-        let attention = try policy.attend(projections, in: context)
+        var attention = try plan.policy.attend(projections, in: context)
+        let salient = try plan.salient(&attention, projections, in: context)
 
         let projected = try output(merge(attention.output))  // [1, R, D]
-        var result: Tensor
-        if let rows = attention.rows {
-            result = try x.replacing(1, rows, with: x.gathered(1, rows) + projected)
-        } else {
-            result = try x + projected
+        guard let rows = attention.rows else {
+            let result = try x + projected
+            return (try result + feedForward(postAttentionNorm(result)), attention, salient)
         }
-        result = try result + feedForward(postAttentionNorm(result))
-        return (result, attention)
+        func scattered(_ part: Tensor) throws -> Tensor {
+            try context.profile.measure(.scatter) { try x.replacing(1, rows, with: part) }
+        }
+        let attended = try context.profile.measure(.gather) { try x.gathered(1, rows) } + projected
+        if attention.skipsFeedForward {
+            let done = try attended + feedForward(postAttentionNorm(attended))
+            return (try scattered(done), attention, salient)
+        }
+        let result = try scattered(attended)
+        return (try result + feedForward(postAttentionNorm(result)), attention, salient)
     }
 
     /// One new token x [1, 1, D] over the cached keys and values.
     func decode(
-        _ x: Tensor, _ rotary: RotaryTable, cache: inout KVCache, layer: Int
+        _ x: Tensor, _ rotary: RotaryTable, cache: inout KVCache, layer: Int, position: Int
     ) throws -> Tensor {
         let normed = try inputNorm(x)
+        let asking = try rotary.rotated(split(query(normed), heads))  // [1, H, 1, d]
         let (keys, values) = try cache.append(
             rotary.rotated(split(key(normed), keyValueHeads)), split(value(normed), keyValueHeads),
-            layer: layer)
+            query: asking, layer: layer, position: position)
         // The query heads of a group become rows of one attention: no key is copied.
-        let queries = try rotary.rotated(split(query(normed), heads))
-            .reshaped([1, keyValueHeads, heads / keyValueHeads, headWidth])
+        let queries = try asking.reshaped([1, keyValueHeads, heads / keyValueHeads, headWidth])
         let attended = try queries.attention(keys: keys, values: values, isCausal: false)
         let result = try x + output(attended.reshaped([1, 1, heads * headWidth]))
         return try result + feedForward(postAttentionNorm(result))

@@ -41,15 +41,38 @@ package struct CLIPVisionTower {
     /// - Parameter pixels: [N, 3, S, S], normalised.
     /// - Returns: [N, P, D]
     package func callAsFunction(_ pixels: Tensor) throws -> Tensor {
+        var x = try embed(pixels)
+        for layer in layers { x = try layer(x) }
+        return try patches(x)
+    }
+
+    /// The same, with the last used layer's attention of the class token to each patch, summed over
+    /// heads: [N, P], float32.
+    package func withClassAttention(
+        _ pixels: Tensor
+    ) throws -> (features: Tensor, classAttention: Tensor) {
+        guard let last = layers.last else {
+            throw ModelError(.configuration, "the vision tower has no layer with attention")
+        }
+        var x = try embed(pixels)
+        for layer in layers.dropLast() { x = try layer(x) }
+        let attention = try last.classAttention(x)
+        return (try patches(last(x)), try attention.narrowed(1, from: 1, count: x.shape[1] - 1))
+    }
+
+    /// [N, 3, S, S] to [N, 1 + P, D]
+    private func embed(_ pixels: Tensor) throws -> Tensor {
         let count = pixels.shape[0]
         let width = geometry.width
         let patches = try pixels.conv2d(weight: patchEmbedding, stride: geometry.patchSize)
             .reshaped([count, width, -1]).transposed(1, 2)  // [N, P, D]
         let classes = try classEmbedding.expanded([count, 1, width])
-        var x = try Tensor.concatenated([classes, patches], axis: 1) + positionEmbedding
-        x = try preNorm(x)
-        for layer in layers { x = try layer(x) }
-        return try x.narrowed(1, from: 1, count: x.shape[1] - 1)
+        let x = try Tensor.concatenated([classes, patches], axis: 1) + positionEmbedding
+        return try preNorm(x)
+    }
+
+    private func patches(_ x: Tensor) throws -> Tensor {
+        try x.narrowed(1, from: 1, count: x.shape[1] - 1)
     }
 }
 
@@ -88,6 +111,15 @@ struct CLIPEncoderLayer {
         let hidden = try up(norm2(x))
         let activated = try hidden * (hidden * 1.702).sigmoid()  // quick_gelu
         return try x + down(activated)
+    }
+
+    /// The class token's attention to all tokens, itself included, summed over heads: [N, T], float32.
+    func classAttention(_ input: Tensor) throws -> Tensor {
+        let normed = try norm1(input)
+        let first = try split(query(normed.narrowed(1, from: 0, count: 1)))  // [N, heads, 1, d]
+        let scale = 1 / Float(first.shape[3]).squareRoot()
+        let products = try first.matmul(split(key(normed)).transposed(2, 3))
+        return try (products.converted(to: .float32) * scale).softmax(-1).sum([1, 2])
     }
 
     /// [N, T, D] to [N, heads, T, D / heads]

@@ -35,4 +35,10 @@ package struct SpatialPooling: Sendable {
         let pooled = try cells.averagePooled(stride)  // [N, D, g, g]
         return try pooled.permuted([0, 2, 3, 1]).reshaped([count, tokensPerFrame, width])
     }
+
+    /// Sums over each cell: [N, grid^2] to [N, (grid / stride)^2], row-major over the grid.
+    package func sums(_ x: Tensor) throws -> Tensor {
+        let pooled = try x.reshaped([x.shape[0], 1, grid, grid]).averagePooled(stride)
+        return try (pooled * Float(stride * stride)).reshaped([x.shape[0], tokensPerFrame])
+    }
 }

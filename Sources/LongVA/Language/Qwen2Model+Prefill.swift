@@ -1,0 +1,105 @@
+package import SparsePrefill
+package import Torch
+
+extension Qwen2Model {
+    /// A prompt as it enters the decoder.
+    package struct Prompt {
+        /// [1, R, D]: text and the chosen visual tokens.
+        package let embeddings: Tensor
+        /// Of the R rows.
+        package let layout: PromptLayout
+        /// Original position of each row, ascending.
+        package let positions: [Int]
+        /// n with all visual tokens: the position of the first generated token.
+        package let promptTokens: Int
+
+        /// A prompt from which nothing was left out.
+        package init(embeddings: Tensor, layout: PromptLayout) {
+            self.init(
+                embeddings: embeddings, layout: layout, positions: Array(0..<layout.count),
+                promptTokens: layout.count)
+        }
+
+        package init(
+            embeddings: Tensor, layout: PromptLayout, positions: [Int], promptTokens: Int
+        ) {
+            self.embeddings = embeddings
+            self.layout = layout
+            self.positions = positions
+            self.promptTokens = promptTokens
+        }
+    }
+
+    /// The prompt through all layers.
+    ///
+    /// - Parameters:
+    ///   - observe: called with 0 and the embeddings, then with l + 1 and layer l's output, before
+    ///     tokens leave the sequence.
+    /// - Returns: logits of the last position [vocabulary] and what each layer computed.
+    package func prefill(
+        _ prompt: Prompt, plan: PrefillPlan, cache: inout KVCache, profile: PrefillProfile? = nil,
+        observe: (Int, Tensor) throws -> Void = { _, _ in }
+    ) throws -> (logits: Tensor, reports: [LayerReport]) {
+        var sequence = try Sequence(prompt, table: rotary.table(prompt.positions))
+        var reports: [LayerReport] = []
+        try observe(0, sequence.x)
+        for (index, layer) in layers.enumerated() {
+            let context = LayerContext(
+                layer: index, layerCount: layers.count, layout: sequence.layout,
+                geometry: geometry, promptTokens: prompt.promptTokens, profile: profile)
+            let step = try layer.prefill(
+                sequence.x, sequence.table, plan: plan, context: context)
+            sequence.x = step.x
+            let attention = step.attention
+            try cache.fill(
+                keys: attention.keys, values: attention.values,
+                positions: attention.cachedRows.map { $0.map { sequence.positions[$0] } }
+                    ?? sequence.positions,
+                salient: step.salient, keyBias: layer.keyBias, rotary: rotary)
+            reports.append(
+                sequence.positions.count == prompt.promptTokens
+                    ? attention.report : attention.report.located(at: sequence.positions))
+            try observe(index + 1, sequence.x)
+            try sequence.drop(attention, retirement: plan.retirement)
+        }
+        // Logits of the whole prompt would be n x vocabulary: 11 GB at 128 frames.
+        let last = try sequence.x.narrowed(1, from: sequence.layout.count - 1, count: 1)
+        return (try logits(last), reports)
+    }
+
+    /// The tokens that are left while the prompt goes through the layers.
+    private struct Sequence {
+        var x: Tensor  // [1, R, D]
+        var table: RotaryTable
+        var layout: PromptLayout
+        var positions: [Int]
+        /// Layers running in which each row was not selected.
+        var idle: [Int]
+
+        init(_ prompt: Prompt, table: RotaryTable) {
+            x = prompt.embeddings
+            self.table = table
+            layout = prompt.layout
+            positions = prompt.positions
+            idle = [Int](repeating: 0, count: positions.count)
+        }
+
+        /// Lets go what the policy and the retirement rule drop.
+        mutating func drop(_ attention: LayerAttention, retirement: Retirement?) throws {
+            var rows = attention.remaining
+            if let retirement {
+                rows =
+                    rows
+                    ?? retirement.remaining(
+                        idle: &idle, kept: attention.report.kept, layout: layout)
+            }
+            guard let rows, rows.count < positions.count else { return }
+            let indices = try Tensor(rows, on: x.device())
+            x = try x.gathered(1, indices)
+            table = try table.rows(indices)
+            layout = layout.keeping(rows)
+            positions = rows.map { positions[$0] }
+            idle = rows.map { idle[$0] }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+import Jobs
+import Runner
+
+/// The settings that one call enqueues under: one, or one for each method that a job file lists.
+struct Configurations {
+    var model: ModelReference
+    var options: [AnalysisOptions] = []
+
+    /// - Parameter flags: go before the file's settings, a method before the file's methods
+    /// - Throws: `AnalysisError`, `JobFileError` when there is a file, and what `ModelReference` throws
+    init(
+        _ flags: AnalysisRequest, _ file: JobFile?, on device: AnalysisOptions.DeviceKind
+    ) throws {
+        let isOneMethod = flags.texts[.method] != nil
+        let requests =
+            try file?.requests(eachMethod: !isOneMethod) ?? [(AnalysisRequest(), nil)]
+        for (request, line) in requests {
+            do {
+                options.append(try AnalysisOptions(flags.filled(from: request), on: device))
+            } catch {
+                throw file.map { JobFileError($0.path, line, "\(error)") } ?? error
+            }
+        }
+        model = try ModelReference(flags.filled(from: requests[0].request).model)
+    }
+
+    var records: [ConfigRecord] { options.map(model.configuration) }
+}
+
+/// What a batch remembers of how it was asked for.
+struct BatchDescription: Encodable {
+    var options: [String]
+    var model: String
+    var videos: Int
+    var questions: [String]
+
+    init(_ configurations: Configurations, _ items: [EnqueueItem], _ questions: [String]) {
+        options = configurations.options.map(\.json)
+        model = configurations.model.name
+        videos = Set(items.map(\.path)).count
+        self.questions = questions
+    }
+}
+
+extension JobFile {
+    /// The settings under `analysis:`, once for each method, with the method's line.
+    fileprivate func requests(
+        eachMethod: Bool
+    ) throws -> [(request: AnalysisRequest, line: Int?)] {
+        var shared = AnalysisRequest()
+        for setting in analysis {
+            guard let key = AnalysisRequest.Key(rawValue: setting.key) else {
+                let known = AnalysisRequest.Key.allCases.map(\.rawValue) + ["methods"]
+                throw JobFileError(
+                    path, setting.line,
+                    "unknown key `\(setting.key)` in `analysis`; known: "
+                        + known.joined(separator: ", "))
+            }
+            do { try shared.set(key, to: setting.value) } catch {
+                throw JobFileError(path, setting.line, "\(error)")
+            }
+        }
+        guard eachMethod, !methods.isEmpty else { return [(shared, nil)] }
+        return try methods.map { method in
+            do {
+                var own = AnalysisRequest()
+                for setting in try MethodSpec(method.value).settings {
+                    try own.set(setting.key, to: setting.text)
+                }
+                return (own.filled(from: shared), method.line)
+            } catch {
+                throw JobFileError(path, method.line, "\(error)")
+            }
+        }
+    }
+}
