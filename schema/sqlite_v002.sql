@@ -28,7 +28,7 @@ CREATE TABLE evaluation_items (           -- the manifest's questions in their o
 CREATE TABLE evaluation_methods (         -- one method at one number of frames
   method_id       INTEGER PRIMARY KEY,
   evaluation_id   INTEGER NOT NULL REFERENCES evaluations(evaluation_id) ON DELETE CASCADE,
-  label           TEXT NOT NULL,          -- as last named on the command line
+  label           TEXT NOT NULL,          -- as last named on the command line, with the flags that go to all methods
   frames          INTEGER NOT NULL CHECK (frames > 0),
   options_json    TEXT NOT NULL CHECK (json_valid(options_json)),
   UNIQUE (evaluation_id, options_json)
@@ -70,7 +70,7 @@ CREATE TABLE evaluation_answers (         -- one item under one method: an answe
 ) STRICT, WITHOUT ROWID;
 
 CREATE VIEW evaluation_results AS         -- one row per item and method that was run
-SELECT e.evaluation_id, e.name AS evaluation, e.manifest, e.model, m.label AS method, m.frames,
+SELECT e.evaluation_id, e.name AS evaluation, e.manifest, e.model, m.method_id, m.label AS method, m.frames,
        i.item, i.custom_id, i.video, i.group_name, i.question, i.expected,
        a.answer, a.choice, a.correct, a.finish_reason, a.visual_tokens, a.prompt_tokens, a.output_tokens,
        a.kept_token_ratio_mean, a.attn_flops_dense, a.attn_flops_used,

@@ -107,6 +107,11 @@ package struct JobFile: Sendable, Equatable {
         try checkQuestions(root, fields)
     }
 
+    /// A path that stands in the file, such as one inside a method's options.
+    package func absolute(_ path: String) -> String {
+        JobFilePaths(file: self.path, environment: [:], now: Date()).absolute(path)
+    }
+
     private func checkQuestions(
         _ root: JobFileField, _ fields: [String: JobFileField]
     ) throws(JobFileError) {

@@ -33,17 +33,33 @@ extension LongVAModel {
         each: (Int, Result<GeneratedAnswer, any Error>) -> Void = { _, _ in }
     ) throws -> [Result<GeneratedAnswer, any Error>] {
         TorchLibrary.disableGradients()
+        let checks = requests.map { request in Result { try check(request, frames: frames.count) } }
         let plans = requests.map { PrefillPlan($0.prefill) }
-        let video = try encode(
-            frames, classAttention: plans.contains { $0.policy.needsClassAttention },
-            progress: progress)
-        return try zip(requests, plans).enumerated().map { index, pair in
-            try progress("answers", Double(index) / Double(requests.count))
-            let result = Result {
-                try check(pair.0, frames: frames.count)
-                return try answer(
-                    pair.0, video, pair.1, trace: Trace(nil), progress: { _, _ in })
+        // What cannot be answered costs no pass through the tower.
+        let video =
+            try checks.contains { (try? $0.get()) != nil }
+            ? encode(
+                frames, classAttention: plans.contains { $0.policy.needsClassAttention },
+                progress: progress) : nil
+        return try requests.indices.map { index in
+            var interruption: (any Error)?
+            func tell() throws {
+                do {
+                    try progress("answers", Double(index) / Double(requests.count))
+                } catch {
+                    interruption = error
+                    throw error
+                }
             }
+            try tell()
+            let result = Result {
+                try checks[index].get()
+                guard let video else { throw ModelError(.frames, "no frames were encoded") }
+                return try answer(
+                    requests[index], video, plans[index], trace: Trace(nil),
+                    progress: { _, _ in try tell() })
+            }
+            if let interruption { throw interruption }
             each(index, result)
             return result
         }

@@ -11,6 +11,10 @@ package struct LongVAEngine: JobEngine {
     private let model: EngineActor
     private let sides = ImageSides()
 
+    /// For sampling without a job: long videos are decoded to their end, as long as a job may take by
+    /// default.
+    static let timeBudget = Duration.seconds(3600)
+
     package init(sampler: SamplerProcess, model: EngineActor) {
         self.sampler = sampler
         self.model = model
@@ -138,7 +142,8 @@ package struct LongVAEngine: JobEngine {
         try await sampler.sample(
             SamplingRequest(
                 path: path, frames: frames, side: try sides.side(of: reference.directory),
-                mode: options.sampling, resize: options.resize))
+                mode: options.sampling, resize: options.resize),
+            timeBudget: Self.timeBudget)
     }
 
     /// One question about frames that are at hand, whatever file they came from.

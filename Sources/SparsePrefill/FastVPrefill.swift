@@ -31,8 +31,11 @@ package struct FastVPrefill: PrefillPolicy {
             probeRows: [last])
         let count = TokenSelection.count(1 - dropRate, of: visual.count)
         let best = Ranking.top(count, of: Array(scores[visual])).map { visual.lowerBound + $0 }
+        // Where no text follows the video, the last token is a visual one, and stays.
+        let staying = visual.contains(last) && best.last != last ? best + [last] : best
         attention.remaining =
-            Array(0..<visual.lowerBound) + best + Array(visual.upperBound...last)
+            Array(0..<visual.lowerBound) + staying
+            + Array(visual.upperBound..<context.layout.count)
         attention.report.probes = [last]
         attention.report.probePairs = Double(context.layout.count)
         attention.report.scores = scores

@@ -23,9 +23,10 @@ enum KeyedRows {
         let seen = try Tensor.zeros([1], dtype, on: device)
         let hidden = try Tensor.filled(-1e30, [1], dtype, on: device)
         let first = keyRows.first ?? n
-        var parts: [Tensor] = []
+        let output = try Tensor.empty(queries.shape, dtype, on: device)
         if first > 0 {
-            parts.append(try Tensor.zeros([1, heads, first, width], dtype, on: device))
+            try output.narrowed(2, from: 0, count: first)
+                .overwrite(with: Tensor.zeros([1, heads, first, width], dtype, on: device))
         }
         var pairs = 0.0
         var visible = 0
@@ -35,13 +36,12 @@ enum KeyedRows {
             let rows = try Tensor(Array(start..<start + count), shape: [count, 1], on: device)
             let mask = try Tensor.where(
                 columns.narrowed(1, from: 0, count: visible) <= rows, seen, else: hidden)
-            parts.append(
-                try queries.narrowed(2, from: start, count: count).attention(
-                    keys: keys.narrowed(2, from: 0, count: visible),
-                    values: values.narrowed(2, from: 0, count: visible), mask: mask))
+            let attended = try queries.narrowed(2, from: start, count: count).attention(
+                keys: keys.narrowed(2, from: 0, count: visible),
+                values: values.narrowed(2, from: 0, count: visible), mask: mask)
+            try output.narrowed(2, from: start, count: count).overwrite(with: attended)
             pairs += Double(count) * Double(visible)
         }
-        let output = parts.count == 1 ? parts[0] : try Tensor.concatenated(parts, axis: 2)
         return (output, pairs)
     }
 }

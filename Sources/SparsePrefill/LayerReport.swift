@@ -1,6 +1,6 @@
 /// What one layer computed and kept: the ground of every figure about savings.
 package struct LayerReport: Sendable, Equatable {
-    /// Tokens attended, r n; the number of original tokens in a dense layer.
+    /// Tokens attended, r n; all that are still there in a dense layer.
     package var attended: Int
     /// Entries that stay in the KV cache after prefill.
     package var cached: Int

@@ -24,10 +24,12 @@ package struct MInferencePrefill: PrefillPolicy {
             throw MInferencePatternsError(problem)
         }
         let byHead = (0..<heads).map { patterns[context.layer, $0] }
-        let share = byHead.reduce(0) { $0 + $1.paperShare(n) } / Double(heads)
+        // Of all pairs of the prompt, whose tokens may be gone already.
+        let left = Double(n) / Double(max(context.promptTokens, 1))
+        let share = left * left * byHead.reduce(0) { $0 + $1.paperShare(n) } / Double(heads)
         guard !denseLayers.contains(context.layer), !byHead.allSatisfy({ $0.coversAll(n) }) else {
             var attention = try FullPrefill().attend(projections, in: context)
-            attention.report.paperShare = denseLayers.contains(context.layer) ? 1 : share
+            attention.report.paperShare = denseLayers.contains(context.layer) ? left * left : share
             return attention
         }
         let keys = try projections.keys(nil)  // [1, Hkv, n, d]

@@ -26,7 +26,9 @@ package final class MInferenceSearch: PrefillPolicy {
     package static func candidates(
         verticalAndSlash pairs: [(vertical: Int, slash: Int)] = standardPairs, scale: Double = 1
     ) -> [MInferencePattern] {
-        func scaled(_ size: Int) -> Int { max(1, Int((Double(size) / scale).rounded())) }
+        func scaled(_ size: Int) -> Int {
+            max(1, Int(min(Double(size) / scale, Double(1 << 30)).rounded()))
+        }
         return pairs.map {
             .verticalAndSlash(vertical: scaled($0.vertical), slash: scaled($0.slash))
         } + [

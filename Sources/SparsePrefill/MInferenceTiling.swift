@@ -8,6 +8,8 @@ struct MInferenceTiling {
     private let touched: [Int]
 
     private static let blocks = [64, 128, 256]
+    /// Entries of the largest mask: more would outweigh what dense attention holds.
+    private static let largestMask = 1 << 20
 
     init(_ block: Int, offsets: [Int], n: Int) {
         self.block = block
@@ -51,7 +53,7 @@ struct MInferenceTiling {
     /// The block with the least estimated time. The weights were measured on two CPU cores; they choose
     /// a speed, never a result.
     static func best(of pairs: MInferencePairs, n: Int) -> MInferenceTiling {
-        let candidates = blocks.filter { $0 < n }.map {
+        let candidates = blocks.filter { $0 < n && $0 * n <= largestMask }.map {
             MInferenceTiling($0, offsets: pairs.offsets, n: n)
         }
         let choice = candidates.min {

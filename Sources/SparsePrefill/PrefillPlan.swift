@@ -1,3 +1,5 @@
+import Torch
+
 /// Everything that decides about one prefill: the method, what goes before it and what follows it.
 package struct PrefillPlan: Sendable {
     package let policy: any PrefillPolicy
@@ -52,6 +54,8 @@ package struct PrefillPlan: Sendable {
         switch kv {
         case .full, .discard: return nil
         case _ where isGuarded: return nil
+        // Entries are counted as rows: a policy that caches only some has chosen already.
+        case _ where attention.cachedRows != nil: return [Array(0..<attention.keys.shape[2])]
         case .mixed: return [attention.report.kept ?? Array(0..<context.layout.count)]
         case .zipcache:
             let choice = try ZipCacheSaliency.salient(

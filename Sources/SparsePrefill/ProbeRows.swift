@@ -16,7 +16,8 @@ package struct ProbeRows: Sendable, Equatable {
 
     /// Ascending rows: up to `random` of those before the recent ones, drawn without replacement
     /// from (seed, layer), and the `recent` last rows; fewer where the prompt is shorter. By the
-    /// rule `question` the recent rows are text after the visual tokens only.
+    /// rule `question` the recent rows are text after the visual tokens only. Layers next to each
+    /// other draw from one sequence a number apart, so that most of their random rows are neighbours.
     package func rows(of layout: PromptLayout, layer: Int) -> [Int] {
         let n = layout.count
         let text = n - layout.visual.upperBound

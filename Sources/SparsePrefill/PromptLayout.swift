@@ -1,9 +1,9 @@
-/// Where system, visual and text tokens lie in a prompt.
+/// Where system, visual and text tokens lie in a prompt, or in what a layer still has of it.
 package struct PromptLayout: Sendable, Equatable {
-    /// Prompt length n in tokens.
+    /// Rows: n of a whole prompt, fewer after tokens left.
     package let count: Int
-    /// Original positions of the visual tokens; everything before is the system prefix, everything
-    /// after is text.
+    /// Rows of the visual tokens, which are their original positions only in a whole prompt;
+    /// everything before is the system prefix, everything after is text.
     package let visual: Range<Int>
 
     package init(count: Int, visual: Range<Int>) {

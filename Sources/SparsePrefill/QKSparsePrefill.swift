@@ -42,7 +42,7 @@ package struct QKSparsePrefill: PrefillPolicy {
                 scores: TokenScores(scores, probeRows: probeRows, norm: norm),
                 layout: context.layout)
         }
-        // All heads force the same rows and keep as many, so that one attention serves them all.
+        // All heads force the same rows and keep as many, so that one attention serves a whole group.
         let kept = selections.map(\.kept)
         let count = kept.first?.count ?? 0
 
@@ -59,7 +59,8 @@ package struct QKSparsePrefill: PrefillPolicy {
         return LayerAttention(output: output, keys: keys, values: values, report: report)
     }
 
-    /// Causal attention of each head over its own rows, zero elsewhere: [1, H, n, d].
+    /// Causal attention of each head over its own rows, zero elsewhere: [1, H, n, d]. One KV head after
+    /// the other: copies of all heads' rows at once would outweigh what dense attention holds.
     private func compactedAttention(
         _ queries: Tensor, _ keys: Tensor, _ values: Tensor, kept: [[Int]]
     ) throws -> Tensor {
@@ -67,21 +68,29 @@ package struct QKSparsePrefill: PrefillPolicy {
         let group = heads / keys.shape[1]
         let count = kept.first?.count ?? 0
         let device = try queries.device()
-        // Heads laid end to end turn a choice by head into one list of rows.
-        let queryRows = try Tensor(
-            kept.enumerated().flatMap { head, rows in rows.map { head * n + $0 } }, on: device)
-        let keyRows = try Tensor(
-            kept.enumerated().flatMap { head, rows in rows.map { head / group * n + $0 } },
-            on: device)
-        func gathered(_ x: Tensor, _ rows: Tensor) throws -> Tensor {
-            try x.reshaped([-1, width]).gathered(0, rows).reshaped([1, heads, count, width])
+        let output = try Tensor.empty(queries.shape, try queries.dtype(), on: device)
+        for head in 0..<keys.shape[1] {
+            let rows = kept[head * group..<(head + 1) * group]
+            let keyRows = try Tensor(Array(rows.joined()), on: device)
+            // Heads laid end to end turn a choice by head into one list of rows.
+            let queryRows = try Tensor(
+                rows.enumerated().flatMap { index, rows in rows.map { index * n + $0 } },
+                on: device)
+            func gathered(_ x: Tensor, _ rows: Tensor) throws -> Tensor {
+                try x.reshaped([-1, width]).gathered(0, rows).reshaped([1, group, count, width])
+            }
+            // Ascending order makes the plain causal mask exact on the compacted sequences.
+            let attended = try gathered(
+                queries.narrowed(1, from: head * group, count: group), queryRows
+            ).attention(
+                keys: gathered(keys.narrowed(1, from: head, count: 1), keyRows),
+                values: gathered(values.narrowed(1, from: head, count: 1), keyRows), isCausal: true)
+            let zeros = try Tensor.zeros([group * n, width], try queries.dtype(), on: device)
+            let scattered = try zeros.replacing(0, queryRows, with: attended.reshaped([-1, width]))
+            try output.narrowed(1, from: head * group, count: group)
+                .overwrite(with: scattered.reshaped([1, group, n, width]))
         }
-        // Ascending order makes the plain causal mask exact on the compacted sequences.
-        let attended = try gathered(queries, queryRows).attention(
-            keys: gathered(keys, keyRows), values: gathered(values, keyRows), isCausal: true)
-        let output = try Tensor.zeros([heads * n, width], try queries.dtype(), on: device)
-        return try output.replacing(0, queryRows, with: attended.reshaped([-1, width]))
-            .reshaped([1, heads, n, width])
+        return output
     }
 
     private static func mean(_ scores: [[Float]]) -> [Float] {

@@ -2,18 +2,22 @@ package import Torch
 
 /// How much attention the probe rows pay to each token.
 package enum TokenSaliency {
+    /// Query heads and probe rows whose attention stands in memory at once: all of them would be
+    /// H m n floats, 266 MB at 128 frames of LongVA-7B.
+    private static let (headsAtOnce, rowsAtOnce) = (2, 128)
+
     /// Accumulated attention a_j (ZipVL Eq. 5), mean over heads: n values.
     ///
     /// - Parameters:
     ///   - probeQueries: [1, H, m, d], RoPE included.
     ///   - keys: [1, Hkv, n, d]
-    ///   - probeRows: the m rows of the probe queries; row i sees columns <= i.
+    ///   - probeRows: the m rows of the probe queries, ascending; row i sees columns <= i.
     static func scores(
         probeQueries: Tensor, keys: Tensor, probeRows: [Int]
     ) throws -> [Float] {
         let heads = probeQueries.shape[1]
         var total = try Tensor.zeros([keys.shape[2]], .float32, on: try keys.device())
-        try eachGroup(probeQueries, keys, probeRows) { attention in
+        try eachPart(probeQueries, keys, probeRows) { _, attention in
             total = try total + attention.sum([0, 1])
         }
         return try (total * (1 / Float(heads))).values()
@@ -23,28 +27,57 @@ package enum TokenSaliency {
     package static func groupScores(
         probeQueries: Tensor, keys: Tensor, probeRows: [Int]
     ) throws -> [[Float]] {
-        var scores: [[Float]] = []
-        try eachGroup(probeQueries, keys, probeRows) { scores.append(try $0.sum([0, 1]).values()) }
-        return scores
+        let (keyValueHeads, n) = (keys.shape[1], keys.shape[2])
+        let group = probeQueries.shape[1] / keyValueHeads
+        let zeros = try Tensor.zeros([n], .float32, on: try keys.device())
+        var totals = [Tensor](repeating: zeros, count: keyValueHeads)
+        try eachPart(probeQueries, keys, probeRows) { first, attention in
+            totals[first / group] = try totals[first / group] + attention.sum([0, 1])
+        }
+        return try totals.map { try $0.values() }
     }
 
     /// The same for each query head: H lists of n values.
     static func headScores(
         probeQueries: Tensor, keys: Tensor, probeRows: [Int]
     ) throws -> [[Float]] {
-        var scores: [[Float]] = []
         let n = keys.shape[2]
-        try eachGroup(probeQueries, keys, probeRows) { attention in
-            let flat: [Float] = try attention.sum([1]).values()  // [group, n]
-            for start in stride(from: 0, to: flat.count, by: n) {
-                scores.append(Array(flat[start..<start + n]))
-            }
+        var scores = [[Float]](
+            repeating: [Float](repeating: 0, count: n), count: probeQueries.shape[1])
+        try eachPart(probeQueries, keys, probeRows) { first, attention in
+            let sums: [Float] = try attention.sum([1]).values()  // [h, n]
+            for (index, sum) in sums.enumerated() { scores[first + index / n][index % n] += sum }
         }
         return scores
     }
 
-    /// Gives `body` the causal attention of the probe rows, [group, m, n] in float32, one KV head
-    /// after the other: all heads at once would be H m n floats, 266 MB at 128 frames.
+    /// Gives `body` the causal attention of some query heads' probe rows, [h, r, n] in float32, and the
+    /// first of these heads. The heads of a part share one KV head.
+    private static func eachPart(
+        _ probeQueries: Tensor, _ keys: Tensor, _ probeRows: [Int],
+        _ body: (Int, Tensor) throws -> Void
+    ) throws {
+        let heads = probeQueries.shape[1]
+        let group = heads / keys.shape[1]
+        // Even where one KV head serves them all, never all at once.
+        let most = max(1, min(headsAtOnce, heads / 2))
+        for start in stride(from: 0, to: probeRows.count, by: rowsAtOnce) {
+            let rows = Array(probeRows[start..<min(start + rowsAtOnce, probeRows.count)])
+            let queries = try probeQueries.narrowed(2, from: start, count: rows.count)
+            for first in stride(from: 0, to: heads, by: group) {
+                let key = try keys.narrowed(1, from: first / group, count: 1)
+                for head in stride(from: first, to: first + group, by: most) {
+                    let count = min(most, first + group - head)
+                    try eachGroup(
+                        queries.narrowed(1, from: head, count: count), key, rows
+                    ) { try body(head, $0) }
+                }
+            }
+        }
+    }
+
+    /// Gives `body` the causal attention of the probe rows, [H / Hkv, m, n] in float32, one KV head
+    /// after the other.
     static func eachGroup(
         _ probeQueries: Tensor, _ keys: Tensor, _ probeRows: [Int],
         _ body: (Tensor) throws -> Void
@@ -60,10 +93,12 @@ package enum TokenSaliency {
         let masked = try Tensor.filled(-.infinity, [1], .float32, on: device)
         let scale = 1 / Float(width).squareRoot()
         for head in 0..<keyValueHeads {
-            let queries = try probeQueries.narrowed(1, from: head * group, count: group)
-                .reshaped([group * m, width])
+            let queries =
+                try probeQueries.narrowed(1, from: head * group, count: group)
+                .reshaped([group * m, width]).converted(to: .float32) * scale
             let key = try keys.narrowed(1, from: head, count: 1).reshaped([n, width])
-            let logits = try queries.matmul(key.transposed(0, 1)).converted(to: .float32) * scale
+                .converted(to: .float32)
+            let logits = try queries.matmul(key.transposed(0, 1))
             try body(
                 Tensor.where(visible, logits.reshaped([group, m, n]), else: masked).softmax(-1))
         }

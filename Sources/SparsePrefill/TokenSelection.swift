@@ -29,7 +29,8 @@ package struct TokenSelection: Equatable {
         for token in chosen { isKept[token] = true }
         var count = isKept.count { $0 }
         let wanted = max(count, least)
-        let target = min(n, (wanted + bucket - 1) / bucket * bucket)
+        let target =
+            bucket >= n ? n : min(n, (wanted + bucket - 1) / bucket * bucket)
         for token in ranking where count < target && !isKept[token] {
             isKept[token] = true
             count += 1

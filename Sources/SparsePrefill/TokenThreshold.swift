@@ -6,8 +6,9 @@ package struct TokenThreshold: Sendable, Equatable {
     package let select: TokenChoice
     package let seed: UInt64
 
-    /// Keeps the control's draws apart from the probes'.
-    private static let stream = 1000
+    /// Streams next to each other are one sequence, a number apart; the control must be independent
+    /// from layer to layer, so its streams lie 2^32 numbers apart.
+    private static let streamDistance = 1 << 32
 
     package init(
         tau: Double, rule: ThresholdRule = .raw, select: TokenChoice = .scores, seed: UInt64 = 0
@@ -30,7 +31,7 @@ package struct TokenThreshold: Sendable, Equatable {
         switch select {
         case .scores: return Array(scores.ranking.prefix(count))
         case .random:
-            var generator = SplitMix64(seed: seed, stream: Self.stream + layer)
+            var generator = SplitMix64(seed: seed, stream: Self.streamDistance * (layer + 1))
             return generator.sample(count, below: scores.accumulated.count)
         }
     }

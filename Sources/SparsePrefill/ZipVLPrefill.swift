@@ -5,9 +5,10 @@ import Torch
 ///
 /// Per layer: K for all tokens; probe rows' queries score every token (`TokenSaliency`); p tokens
 /// hold tau of the scores (Eq. 6); the p tokens best by normalised score (Eqs. 7, 8) plus all text
-/// and the recent tokens are attended by each other. Unselected tokens get zero attention output,
-/// that is, they pass through the residual, and the feed-forward layer runs on all. With
-/// `KVRetention.discard` (v2) their keys and values are dropped; positions stay the original ones.
+/// and the recent tokens are attended by each other. As published, unselected tokens get zero attention
+/// output, that is, they pass through the residual, and the feed-forward layer runs on all; `RowRule`
+/// and `FeedForwardRule` have the variants. With `KVRetention.discard` (v2) their keys and values are
+/// dropped; positions stay the original ones.
 package struct ZipVLPrefill: PrefillPolicy {
     package let threshold: TokenThreshold
     package let selected: SelectedAttention

@@ -65,7 +65,9 @@ extension JobFile {
             do {
                 var own = AnalysisRequest()
                 for setting in try MethodSpec(method.value).settings {
-                    try own.set(setting.key, to: setting.text)
+                    try own.set(
+                        setting.key,
+                        to: setting.key == .minference ? absolute(setting.text) : setting.text)
                 }
                 return (own.filled(from: shared), method.line)
             } catch {

@@ -35,11 +35,11 @@ struct EvalCommand: AsyncParsableCommand {
             valueName: "name:option=value,…"))
     var method: [String] = []
 
-    @Option(help: ArgumentHelp("Frames sampled from each video (default: 64).", valueName: "n,n…"))
-    var frames: FrameCounts = .init(counts: [64])
+    @Option(help: ArgumentHelp("Frames sampled from each video.", valueName: "n,n…"))
+    var frames = NumberList([64])
 
-    @Option(help: "How the manifest is written.")
-    var format = EvalFormat.auto
+    @Option(help: "How the manifest is written (default: told by its keys).")
+    var format: EvaluationFormat?
 
     @Option(
         help: ArgumentHelp(
@@ -53,7 +53,10 @@ struct EvalCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Method that the others are compared with.", valueName: "method"))
     var baseline = "full"
 
-    @Flag(help: "Forget the answers of an earlier run of this name.")
+    @Flag(
+        help: ArgumentHelp(
+            "Forget the answers of an earlier run of this name. Replaced videos are not noticed without it."
+        ))
     var fresh = false
 
     @Option(help: ArgumentHelp("Write the tables as Markdown, too.", valueName: "file.md"))
@@ -61,18 +64,22 @@ struct EvalCommand: AsyncParsableCommand {
 
     func validate() throws {
         if name.isEmpty { throw ValidationError("--name: is empty") }
+        if let count = frames.values.first(where: { !(1...65536).contains($0) }) {
+            throw ValidationError("--frames \(count): expected 1 to 65536")
+        }
+        try OutputFile.check(out, flag: "--out")
     }
 
     func run() async throws {
         let plan = try EvaluationPlan(
-            specs: method, outside: analysis.settings, frames: frames.counts, on: device.kind)
-        let baseline = self.baseline.filter { !$0.isWhitespace }
+            specs: method, outside: analysis.settings, frames: frames.values, on: device.kind)
+        let baseline = MethodSpec.label(self.baseline)
         guard plan.methods.contains(where: { $0.label == baseline }) else {
             let known = plan.methods.map(\.label).uniqued().joined(separator: " ")
             throw AnalysisError("--baseline \(baseline): is none of the methods \(known)")
         }
         let source = try EvaluationSource(
-            contentsOf: manifest, format: format.format, videos: videos)
+            contentsOf: manifest, format: format, videos: videos)
         for note in source.notes { Terminal.complain("note: \(note)") }
         let reference = try ModelReference(analysis.model)
         let queue = try global.openQueue()
@@ -129,7 +136,7 @@ struct EvalCommand: AsyncParsableCommand {
     private func show(
         _ summary: EvaluationSummary, _ source: EvaluationSource, _ plan: EvaluationPlan
     ) throws {
-        let tables = EvalTables(summary, items: source.items.count)
+        let tables = EvalTables(summary, items: source.items.count, plan: plan)
         if global.json {
             for line in summary.methods { try JSONLine.print(EvalLine(line)) }
             for line in summary.groups { try JSONLine.print(EvalLine(line)) }
@@ -162,6 +169,8 @@ private struct EvalLine<Row: Encodable>: Encodable {
         try container.encode(row is EvaluationSummary.Group ? "group" : "method", forKey: .kind)
     }
 }
+
+extension EvaluationFormat: ExpressibleByArgument {}
 
 extension Sequence where Element: Hashable {
     fileprivate func uniqued() -> [Element] {

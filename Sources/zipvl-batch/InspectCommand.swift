@@ -25,7 +25,7 @@ struct InspectCommand: ParsableCommand {
             "Layers whose frames are drawn (default: all, at most 8).", valueName: "0,3,7"))
     var layers: NumberList<Int>?
 
-    @Option(help: ArgumentHelp("Frames that are drawn (default: 16).", valueName: "n"))
+    @Option(help: ArgumentHelp("Frames that are drawn, at most.", valueName: "n"))
     var frames = 16
 
     @Option(
@@ -100,34 +100,4 @@ struct InspectCommand: ParsableCommand {
 extension TokenTrace.Layer {
     // A sum of shares of heads is whole but for its last digits.
     fileprivate var isWhole: Bool { abs(keptTokens - keptTokens.rounded()) < 1e-6 }
-}
-
-/// Numbers with commas between them.
-struct NumberList<Element: LosslessStringConvertible & Sendable>: ExpressibleByArgument, Sendable {
-    var values: [Element]
-
-    init(_ values: [Element]) { self.values = values }
-
-    init?(argument: String) {
-        let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
-        values = parts.compactMap { Element($0.trimmingCharacters(in: .whitespaces)) }
-        if values.count != parts.count { return nil }
-    }
-}
-
-/// The names that pictures may have.
-enum PictureFile {
-    /// Refuses early what could not be written in the end.
-    static func check(_ path: String?, flag: String) throws {
-        guard let path else { return }
-        let url = URL(fileURLWithPath: path)
-        guard url.pathExtension.lowercased() == "png" else {
-            throw ValidationError("\(flag) \(path): expected a name that ends in .png")
-        }
-        var isFolder: ObjCBool = false
-        let folder = url.deletingLastPathComponent().path
-        guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder),
-            isFolder.boolValue
-        else { throw ValidationError("\(flag) \(path): there is no folder \(folder)") }
-    }
 }

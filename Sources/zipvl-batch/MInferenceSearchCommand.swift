@@ -52,7 +52,8 @@ struct MInferenceSearchCommand: AsyncParsableCommand {
         }
         if video.isEmpty { throw ValidationError("--video: expected at least one file") }
         if question.isEmpty { throw ValidationError("--question: is empty") }
-        _ = try pairs()
+        if try pairs().isEmpty { throw ValidationError("--candidates: names no pair") }
+        try OutputFile.check(out, flag: "--out")
     }
 
     private func pairs() throws -> [(vertical: Int, slash: Int)] {
@@ -113,6 +114,7 @@ struct MInferenceSearchCommand: AsyncParsableCommand {
                     Terminal.write("\r\u{1B}[K\(path): \(stage) \(Int(fraction * 100))%")
                 }
             }
+            if showsProgress { Terminal.write("\r\u{1B}[K") }
             if global.verbose { Terminal.complain("\(path): \(tokens) prompt tokens") }
         }
     }

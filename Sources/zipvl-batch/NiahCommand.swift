@@ -29,12 +29,12 @@ struct NiahCommand: AsyncParsableCommand {
             "Pictures and questions (default: the bundled ones).", valueName: "file.jsonl"))
     var needles: String?
 
-    @Option(help: ArgumentHelp("Frames of the haystack.", valueName: "16,32,64,128"))
+    @Option(help: ArgumentHelp("Frames of the haystack.", valueName: "n,n…"))
     var lengths = NumberList([16, 32, 64, 128])
 
     @Option(
         help: ArgumentHelp(
-            "Where the needle stands, in percent.", valueName: "0,25,50,75,100"))
+            "Where the needle stands, in percent: 0 is the first frame.", valueName: "p,p…"))
     var depths = NumberList([0.0, 25, 50, 75, 100])
 
     @Option(help: ArgumentHelp("The heat map.", valueName: "file.png"))
@@ -72,30 +72,34 @@ struct NiahCommand: AsyncParsableCommand {
         let sampler = SamplerLaunch.start()
         let engine = LongVAEngine(sampler: sampler, model: EngineActor(device: device.name))
         let showsProgress = Terminal.showsErrors && !global.quiet
-        let cells = try await run.run(
-            haystack: URL(fileURLWithPath: video).standardizedFileURL.path,
-            sampling: { path, frames in
-                try await engine.sample(path, frames: frames, options: options, model: model)
-            },
-            answering: { needle, frames in
-                var options = options
-                options.frames = frames.count
-                return try await engine.answer(
-                    .init(
-                        text: needle.question, choices: needle.choices, expected: needle.expected),
-                    frames: frames, options: options, model: model, progress: { _, _ in })
-            },
-            began: { place in
-                guard showsProgress else { return }
-                Terminal.write(
-                    "\r\u{1B}[K\(place.length) frames, depth "
-                        + "\(NeedleHeatMap.percentText(place.depth))%, needle \(place.needle + 1) of "
-                        + "\(run.needles.count)")
-            },
-            completed: { cell in
-                if global.json { try JSONLine.print(CellLine(cell, options, model)) }
-            })
-        if showsProgress { Terminal.write("\r\u{1B}[K") }
+        let cells: [NeedleCell]
+        do {
+            defer { if showsProgress { Terminal.write("\r\u{1B}[K") } }
+            cells = try await run.run(
+                haystack: URL(fileURLWithPath: video).standardizedFileURL.path,
+                sampling: { path, frames in
+                    try await engine.sample(path, frames: frames, options: options, model: model)
+                },
+                answering: { needle, frames in
+                    var options = options
+                    options.frames = frames.count
+                    return try await engine.answer(
+                        .init(
+                            text: needle.question, choices: needle.choices,
+                            expected: needle.expected),
+                        frames: frames, options: options, model: model, progress: { _, _ in })
+                },
+                began: { place in
+                    guard showsProgress else { return }
+                    Terminal.write(
+                        "\r\u{1B}[K\(place.length) frames, depth "
+                            + "\(NeedleHeatMap.percentText(place.depth))%, needle \(place.needle + 1) of "
+                            + "\(run.needles.count)")
+                },
+                completed: { cell in
+                    if global.json { try JSONLine.print(CellLine(cell, options, model)) }
+                })
+        }
         await sampler.shutDown()
         try NeedleHeatMap.draw(
             cells, lengths: run.lengths, depths: run.depths, model: Self.name(model),

@@ -3,6 +3,7 @@ import Foundation
 /// Aligned columns for people.
 struct TextTable {
     struct Column {
+        /// Lines of the heading.
         var title: String
         var isNumber = false
         /// Longer texts are cut where the table would be wider than the terminal.
@@ -16,12 +17,17 @@ struct TextTable {
     func text(width: Int?) -> String {
         let plain = rows.map { row in row.map(Self.oneLine) }
         var widths = columns.indices.map { index in
-            plain.reduce(columns[index].title.count) { max($0, $1[index].count) }
+            plain.reduce(Self.lines(columns[index].title).map(\.count).max() ?? 0) {
+                max($0, $1[index].count)
+            }
         }
         if let width { shrink(&widths, to: width) }
-        let header = line(columns.map(\.title), widths)
+        let titles = columns.map { Self.lines($0.title) }
+        let header = (0..<(titles.map(\.count).max() ?? 0)).map { index in
+            line(titles.map { index < $0.count ? $0[index] : "" }, widths)
+        }
         let rule = widths.map { String(repeating: "-", count: $0) }.joined(separator: "  ")
-        return ([header, rule] + plain.map { line($0, widths) }).joined(separator: "\n")
+        return (header + [rule] + plain.map { line($0, widths) }).joined(separator: "\n")
     }
 
     private func shrink(_ widths: inout [Int], to width: Int) {
@@ -44,6 +50,10 @@ struct TextTable {
             line += columns[index].isNumber ? padding + cut : cut + padding
         }
         return String(line.reversed().drop { $0 == " " }.reversed())
+    }
+
+    private static func lines(_ title: String) -> [String] {
+        title.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     }
 
     private static func oneLine(_ text: String) -> String {

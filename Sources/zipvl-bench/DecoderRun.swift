@@ -29,14 +29,18 @@ struct DecoderRun {
         let ledger: FLOPsLedger
     }
 
-    func plans(_ methods: [PrefillMethod], tokens n: Int, ratio: Double) throws -> [Plan] {
-        try methods.flatMap { method in
+    /// - Parameter tau: at which zipvl keeps the ratio.
+    func plans(
+        _ methods: [PrefillMethod], tokens n: Int, ratio: Double, tau: Double
+    ) -> [Plan] {
+        methods.flatMap { method in
             var configuration = PrefillConfiguration(method: method, seed: seed)
             var enters = 1.0
             switch method {
-            case .full, .fastv: break
+            case .full: break
+            case .fastv: configuration.fastvDrop = 1 - ratio
             case .fixed: configuration.ratio = ratio
-            case .zipvl: configuration.tau = try tau(keeping: ratio)
+            case .zipvl: configuration.tau = tau
             // r^2 of the pairs, as the others compute.
             case .qkSparse: configuration.qkRatio = ratio
             case .minference: configuration.minference = patterns(n, share: ratio * ratio)
@@ -60,7 +64,7 @@ struct DecoderRun {
     }
 
     /// tau at which zipvl keeps the share, by bisection on a prompt of 2,048 tokens.
-    private func tau(keeping ratio: Double) throws -> Double {
+    func tau(keeping ratio: Double) throws -> Double {
         var (low, high) = (0.01, 1.0)
         for _ in 0..<10 {
             let tau = (low + high) / 2

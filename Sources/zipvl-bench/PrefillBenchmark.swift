@@ -6,8 +6,9 @@ import Torch
 /// Prefill of a decoder with random weights, every method on the same prompt, interleaved so that all
 /// meet the same disturbances. `ratio_to_full` compares medians of this run.
 ///
-/// Attention of random weights is nearly even, so tau is searched until zipvl keeps the wanted share:
-/// what is compared is the work, not what it is worth.
+/// Attention of random weights is nearly even, so tau is searched until zipvl keeps the wanted share of
+/// 2,048 tokens (what it keeps of longer prompts is printed): what is compared is the work, not what it
+/// is worth.
 struct PrefillBenchmark: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "prefill",
@@ -51,6 +52,9 @@ struct PrefillBenchmark: ParsableCommand {
 
     func validate() throws {
         guard runs > 0 else { throw ValidationError("--runs must be positive, not \(runs)") }
+        guard layers > 0, hidden > 0, feedForward > 0 else {
+            throw ValidationError("--layers, --hidden and --feed-forward must be positive")
+        }
         guard ratio > 0, ratio < 1 else {
             throw ValidationError("--ratio must be in (0, 1), not \(ratio)")
         }
@@ -78,8 +82,15 @@ struct PrefillBenchmark: ParsableCommand {
                 heads: heads, keyValueHeads: keyValueHeads, vocabularySize: 512),
             embeddingRows: 512, headRows: 512)
         let bench = DecoderRun(decoder: decoder, hidden: hidden, seed: seed)
-        for n in try lengths() {
-            let plans = try bench.plans(chosenMethods(), tokens: n, ratio: ratio)
+        let methods = try chosenMethods()
+        let tau = methods.contains(.zipvl) ? try bench.tau(keeping: ratio) : 1
+        let lengths = try lengths()
+        let shortest = lengths.min() ?? 0
+        for plan in bench.plans(methods, tokens: shortest, ratio: ratio, tau: tau) {
+            _ = try bench.measure(plan, tokens: shortest)
+        }
+        for n in lengths {
+            let plans = bench.plans(methods, tokens: n, ratio: ratio, tau: tau)
             var times = [Measurement](repeating: Measurement(), count: plans.count)
             var results: [DecoderRun.Result] = []
             for run in 0..<runs {

@@ -15,7 +15,7 @@ final class RandomWeights: TensorSource {
             return try Tensor.filled(isNorm ? 1 : 0, shape, .float32, on: .cpu)
         }
         defer { made += 1 }
-        var generator = SplitMix64(seed: seed, stream: made)
+        var generator = SplitMix64(seed: seed, stream: made << 32)
         // Uniform in [-b, b] has variance b^2 / 3.
         let bound = (3 / Float(width)).squareRoot()
         let values = (0..<shape.reduce(1, *)).map { _ in

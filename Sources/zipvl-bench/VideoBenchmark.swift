@@ -4,8 +4,8 @@ import LongVA
 import SparsePrefill
 import Torch
 
-/// Vision and prefill time of a model by method and number of frames, interleaved so that every method meets the same
-/// disturbances; `ratio_to_full` compares medians of this run.
+/// Vision and prefill time of a model by method and number of frames, interleaved so that every
+/// method meets the same disturbances; `ratio_to_full` compares medians of this run.
 struct VideoBenchmark: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "video",

@@ -88,6 +88,24 @@ import Testing
         #expect(wrong.errors.contains("a.yaml:3: --ratio has no effect with --method full"))
     }
 
+    @Test func `a method's file in a job file is found beside the job file`() throws {
+        let fixture = try CommandFixture()
+        defer { fixture.remove() }
+        try fixture.write("not a video", "jobs/videos/a.mp4")
+        try fixture.write(
+            "[{\"0\": [\"vertical_and_slash\", 30, 800, 0.9]}]", "jobs/the heads.json")
+        try fixture.write(
+            """
+            version: 1
+            name: x
+            analysis: {methods: ["full", "minference:minference-config=the heads.json"]}
+            input: {dirs: [videos]}
+            questions: [q]
+            """, "jobs/a.yaml")
+        let ending = try fixture.run(["enqueue", "jobs/a.yaml"])
+        #expect(ending.output.contains("x: 0 queued, 0 reused, 2 rejected"), "\(ending.errors)")
+    }
+
     @Test func `patterns are stored with the job, not by the name of their file`() throws {
         let fixture = try CommandFixture()
         defer { fixture.remove() }

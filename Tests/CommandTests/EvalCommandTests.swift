@@ -99,6 +99,15 @@ import Testing
         #expect(markdown.contains("| full | 2 | 1 | 2 |"))
         #expect(markdown.contains("| zipvl:tau=0.5 | 2 | 1 | 2 |"))
         #expect(markdown.contains("| bad | 0 |"))
+        let notes = [ending.output, markdown].map {
+            $0.contains("Run with: --model model --max-new-tokens 4 (")
+        }
+        #expect(notes == [true, true])
+        #expect(ending.output.contains("\n[1] full\n[2] zipvl:tau=0.5\n"))
+        // No intervals by group in the terminal, so that many methods fit.
+        let good = try #require(rows.first { $0.hasPrefix("good") })
+        #expect(good.split(separator: " ").count == 4, "\(good)")
+        #expect(rows.filter { !$0.hasPrefix("right %") }.allSatisfy { $0.count <= 100 })
     }
 
     @Test(arguments: [
@@ -106,7 +115,9 @@ import Testing
         ["eval", "list.jsonl", "--method", "fullest"], ["eval", "gone.jsonl"],
         ["eval", "list.jsonl", "--method", "full", "--tau", "0.5"],
         ["eval", "list.jsonl", "--baseline", "fastv"], ["eval", "list.jsonl", "--format", "csv"],
-        ["eval", "list.jsonl", "--name", ""],
+        ["eval", "list.jsonl", "--name", ""], ["eval", "list.jsonl", "--out", "none/t.md"],
+        ["minference-search", "--video", "v.mp4", "--out", "p.json", "--candidates", ""],
+        ["minference-search", "--video", "v.mp4", "--out", "none/p.json"],
     ])
     func `a usage error exits with 2 and says what is wrong`(_ arguments: [String]) throws {
         let fixture = try Self.fixture()

@@ -10,7 +10,7 @@ import torch
 from zipvl_oracle import GOLDEN, SplitMix64
 
 RECENT_ALWAYS_KEPT = 64
-RANDOM_CHOICE_STREAM = 1000
+RANDOM_CHOICE_STREAM = 1 << 32    # apart, so that layers draw independently
 
 
 class Margins(dict):
@@ -100,7 +100,7 @@ def zipvl_choice(options, text, layer, a, rows, margins):
     margins.note("slack", (running - threshold).abs().min())
     p = min(int((running < threshold).sum()) + 1, n)
     if options["select"] == "random":
-        chosen = draw(p, n, generator(options["seed"], RANDOM_CHOICE_STREAM + layer))
+        chosen = draw(p, n, generator(options["seed"], RANDOM_CHOICE_STREAM * (layer + 1)))
     else:
         chosen = order[:p]
         margins.note_gap(values, order, p)

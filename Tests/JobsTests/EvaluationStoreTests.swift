@@ -52,7 +52,7 @@ import Testing
 
         let row = try await test.queue.read { db in
             let sql = """
-                SELECT method || '|' || group_name || '|' || expected || '|' || attn_flops_saved_pct
+                SELECT method_id || '|' || method || '|' || group_name || '|' || expected || '|' || attn_flops_saved_pct
                     || '|' || kv_cache_saved_pct || '|' || warnings || '|' || recorded_at
                 FROM evaluation_results WHERE item = 0
                 """
@@ -60,7 +60,7 @@ import Testing
         }
         #expect(
             row
-                == "zipvl|short|b|75.0|75.0|frame 3 missing; frame 9 missing|2023-11-14T22:13:20.000Z"
+                == "\(open.methods[1])|zipvl|short|b|75.0|75.0|frame 3 missing; frame 9 missing|2023-11-14T22:13:20.000Z"
         )
     }
 

@@ -195,6 +195,12 @@ import Torch
         #expect(error?.description.contains("has layers 0 to 2, not 3") == true)
     }
 
+    @Test func `More layers than a figure has room for are an error`() throws {
+        let trace = try TokenTrace(path: traceFile { $0.metadata["layers"] = "129" })
+        let error = #expect(throws: TraceError.self) { try TraceFigure.draw(trace) }
+        #expect(error?.description.contains("has 129 layers, a figure shows at most 128") == true)
+    }
+
     @Test func `A title names the method, then the settings that are used`() {
         let title = MethodTitle(
             optionsJSON: #"""

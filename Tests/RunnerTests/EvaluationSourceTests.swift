@@ -64,6 +64,18 @@ import Testing
             "{\"video\": \"v\", \"question\": \"q\", \"expected\": \"e\", \"answer\": \"e\"}",
             "list:1: unknown key `answer`"
         ),
+        (
+            "{\"video\": \"v\", \"question\": \"q\", \"expected\": true}",
+            "list:1: `expected`: expected text, found true or false"
+        ),
+        (
+            "{\"video\": \"v\", \"question\": \"q\", \"expected\": \"1\", \"choices\": [1, false]}",
+            "list:1: `choices`: expected a list of texts, found true or false"
+        ),
+        (
+            "{\"video\": \"v\", \"question\": \"\(String(repeating: "é", count: 32_769))\", \"expected\": \"e\"}",
+            "list:1: `question`: 32769 characters, expected at most 32768"
+        ),
         ("{\"video\": ", "list:1: is not JSON"), ("", "list: has no questions"),
         ("{\"clip\": \"v\"}", "list:1: is of no known format"),
         ("[1, 2]", "list: expected a list of objects"),

@@ -14,9 +14,17 @@ import Testing
         /// Ends the run, as a kill would, once so many answers were given.
         let limit: Int
 
-        init(limit: Int = .max) { self.limit = limit }
+        /// Whether there is a model.
+        let loads: Bool
 
-        func load(_ options: AnalysisOptions) async throws {}
+        init(limit: Int = .max, loads: Bool = true) {
+            self.limit = limit
+            self.loads = loads
+        }
+
+        func load(_ options: AnalysisOptions) async throws {
+            if !loads { throw AnalysisError("no model") }
+        }
 
         func frames(of video: String, _ options: AnalysisOptions) async throws -> String {
             sampled.withLock { $0.append("\(video)@\(options.frames)") }
@@ -62,14 +70,11 @@ import Testing
         name: "default", manifest: "/list", manifestSHA256: String(repeating: "a", count: 64),
         format: "manifest", model: "embedded", modelSHA256: "m")
 
-    private static func plan() throws -> EvaluationPlan {
-        try EvaluationPlan(specs: [], outside: [:], frames: [4, 8], on: .cpu)
-    }
-
     private static func run(
-        _ queue: SQLiteQueue, _ engine: Stub, fresh: Bool = false, stop: StopSignal = StopSignal()
+        _ queue: SQLiteQueue, _ engine: Stub, fresh: Bool = false, stop: StopSignal = StopSignal(),
+        outside: [AnalysisRequest.Key: String] = [:]
     ) async throws -> EvaluationSummary {
-        let plan = try plan()
+        let plan = try EvaluationPlan(specs: [], outside: outside, frames: [4, 8], on: .cpu)
         let ending = try await Evaluator(engine: engine, store: queue, items: items, plan: plan)
             .run(spec, fresh: fresh, stop: stop)
         let answers = try await queue.evaluationAnswers(ending.evaluation.methods)
@@ -107,7 +112,7 @@ import Testing
         #expect(abs((sparse.pValue ?? 0) - 0.125) < 1e-12)
         #expect(abs((sparse.agreement ?? 0) - 15.0 / 19) < 1e-12)
         #expect(sparse.prefillRatio == 0.5)
-        #expect(sparse.attentionSavedPct == 50 && sparse.kvBytesRatio == 0.5)
+        #expect(sparse.attnFlopsSavedPct == 50 && sparse.kvCacheSavedPct == 50)
         #expect(
             summary.groups.map(\.group) == Array(repeating: "early", count: 4)
                 + Array(repeating: "late", count: 4))
@@ -147,6 +152,32 @@ import Testing
         let fourth = Stub()
         _ = try await Self.run(cut.queue, fourth, fresh: true)
         #expect(fourth.asked.withLock { $0.count } == 80)
+    }
+
+    @Test func `a model that does not load costs no answers of an earlier run`() async throws {
+        let fixture = try QueueFixture()
+        defer { fixture.remove() }
+        _ = try await Self.run(fixture.queue, Stub())
+        await #expect(throws: AnalysisError.self) {
+            try await Self.run(fixture.queue, Stub(loads: false), fresh: true)
+        }
+        let later = Stub()
+        _ = try await Self.run(fixture.queue, later)
+        #expect(later.asked.withLock { $0.allSatisfy { $0.hasPrefix("13 ") } })
+    }
+
+    @Test func `flags that change nothing go on with what stands, others are answered anew`()
+        async throws
+    {
+        let fixture = try QueueFixture()
+        defer { fixture.remove() }
+        _ = try await Self.run(fixture.queue, Stub())
+        let same = Stub()
+        _ = try await Self.run(fixture.queue, same, outside: [.seed: "0"])
+        #expect(same.asked.withLock { $0.allSatisfy { $0.hasPrefix("13 ") } })
+        let other = Stub()
+        _ = try await Self.run(fixture.queue, other, outside: [.seed: "1"])
+        #expect(other.asked.withLock { $0.count } == 80)
     }
 
     @Test func `asked to stop, it ends after the video in hand`() async throws {

@@ -133,15 +133,15 @@ import VideoFrames
             #"{"image": "a", "video": "b", "question": "q", "expected": "x"}"#,
             "expected one of `image` and `video`"
         ),
-        (#"{"image": "a", "question": "q"}"#, "`expected`: expected text"),
+        (#"{"image": "a", "question": "q"}"#, "`expected` is missing"),
         (#"{"image": "a", "question": "", "expected": "x"}"#, "`question`: expected text"),
-        (#"{"image": 3, "question": "q", "expected": "x"}"#, "`image`: expected text"),
+        (#"{"image": [], "question": "q", "expected": "x"}"#, "`image`: expected text"),
         (#"{"image": "a", "question": "q", "expected": "x", "answer": 1}"#, "key `answer`"),
         (
             #"{"image": "a", "question": "q", "expected": "x", "choices": ["1"]}"#,
             "a list of 2 to 26 texts"
         ),
-        ("a.png", "is not a JSON object"),
+        ("a.png", "is not JSON"), ("[3]", "is not an object"),
     ])
     func `A line that is no needle is an error with its number`(
         _ line: String, _ message: String

@@ -175,7 +175,8 @@ struct MethodCase: CustomTestStringConvertible, Sendable {
         // Another prompt, another layer and another length in between.
         _ = try policy.attend(other.projections, in: other.context(layer: 0))
         let again = try policy.attend(one.projections, in: one.context())
-        let fresh = try method.policy.attend(one.projections, in: one.context())
+        let fresh = try (method.configuration?.makePolicy() ?? method.policy)
+            .attend(one.projections, in: one.context())
         for attention in [again, fresh] {
             #expect(attention.report == first.report)
             #expect(attention.remaining == first.remaining)

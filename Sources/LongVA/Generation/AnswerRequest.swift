@@ -32,7 +32,8 @@ package struct TraceRequest: Sendable {
     package var fullFrames: FullFrames?
     /// Every resolved option as JSON, stored under the metadata key `options`.
     package var optionsJSON: String
-    /// Adds `hidden.0` … `hidden.L`, the embeddings and each layer's output, float32 [n, D].
+    /// Adds `hidden.0` … `hidden.L`, the embeddings and each layer's output, float32 [R, D] of the R
+    /// tokens that the layer had.
     package var includesHiddenStates: Bool
 
     package struct FullFrames: Sendable {

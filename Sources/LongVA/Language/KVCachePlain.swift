@@ -24,8 +24,6 @@ struct PlainEntries {
         length += count
     }
 
-    mutating func removeAll() { length = 0 }
-
     /// All valid entries, as views.
     func entries() throws -> (keys: Tensor, values: Tensor) {
         (

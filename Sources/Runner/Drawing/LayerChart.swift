@@ -5,6 +5,8 @@ struct LayerChart {
     let top: Int
     let margin: Int
 
+    /// Layers of a figure: with more, a picture of gigabytes would come of a file that claims them.
+    static let limit = 128
     private static let row = 20
     private static let bar = 14
     private static let title = 34

@@ -21,13 +21,23 @@ package struct TraceFigure {
     /// - Parameters:
     ///   - layers: which layers get a row of frames; `nil` takes all, or eight evenly chosen ones
     ///   - frames: at most so many frames are drawn, evenly chosen
-    /// - Throws: `TraceError` for a layer that the trace does not have
+    /// - Throws: `TraceError` for a layer that the trace does not have, and for more layers than a figure
+    ///   shows
     package static func draw(
         _ trace: TokenTrace, layers: [Int]? = nil, frames: Int = 16
     ) throws(TraceError) -> Canvas {
         let count = trace.layers.count
         if let absent = layers?.first(where: { !(0..<count).contains($0) }) {
             throw TraceError(trace.path, "has layers 0 to \(count - 1), not \(absent)")
+        }
+        guard count <= LayerChart.limit else {
+            throw TraceError(
+                trace.path, "has \(count) layers, a figure shows at most \(LayerChart.limit)")
+        }
+        if let layers, layers.count > LayerChart.limit {
+            throw TraceError(
+                trace.path,
+                "\(layers.count) layers are asked for, a figure shows at most \(LayerChart.limit)")
         }
         let rows = layers ?? chosen(count, atMost: 8)
         var figure = TraceFigure(

@@ -19,6 +19,9 @@ struct AnnotationObject {
     /// A text; a number counts as its digits.
     func text(_ key: String) throws(JobFileError) -> String? {
         guard let value = members[key], !(value is NSNull) else { return nil }
+        guard !Self.isBoolean(value) else {
+            throw error("`\(key)`: expected text, found true or false without quotes")
+        }
         guard let text = Self.scalar(value), !text.isEmpty else {
             throw error("`\(key)`: expected text")
         }
@@ -30,6 +33,19 @@ struct AnnotationObject {
         return text
     }
 
+    /// `question`, which must be there and fit into the store.
+    func question() throws(JobFileError) -> String {
+        let text = try required("question")
+        let count = text.unicodeScalars.count
+        guard count <= Self.longestQuestion else {
+            throw error(
+                "`question`: \(count) characters, expected at most \(Self.longestQuestion)")
+        }
+        return text
+    }
+
+    private static let longestQuestion = 32_768
+
     func integer(_ key: String) throws(JobFileError) -> Int? {
         guard let text = try text(key) else { return nil }
         guard let number = Int(text) else {
@@ -40,6 +56,9 @@ struct AnnotationObject {
 
     func texts(_ key: String) throws(JobFileError) -> [String]? {
         guard let value = members[key], !(value is NSNull) else { return nil }
+        if let list = value as? [Any], list.contains(where: Self.isBoolean) {
+            throw error("`\(key)`: expected a list of texts, found true or false without quotes")
+        }
         let texts = (value as? [Any])?.compactMap(Self.scalar)
         guard let texts, texts.count == (value as? [Any])?.count else {
             throw error("`\(key)`: expected a list of texts")
@@ -72,9 +91,15 @@ struct AnnotationObject {
         return (value as? NSNumber).map { "\($0)" }
     }
 
+    /// JSON's true and false come as numbers of C's smallest type; as text they would be 1 and 0.
+    private static func isBoolean(_ value: Any) -> Bool {
+        guard let number = value as? NSNumber else { return false }
+        return String(cString: number.objCType) == "c"
+    }
+
     // MARK: Reading
 
-    /// All objects of a file: a JSON list, one object, or an object a line.
+    /// All objects of a file: a JSON list, or an object a line.
     static func all(_ data: Data, file: String) throws(JobFileError) -> [AnnotationObject] {
         guard let text = String(data: data, encoding: .utf8) else {
             throw JobFileError(file, nil, "is not UTF-8 text")

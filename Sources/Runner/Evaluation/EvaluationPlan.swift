@@ -3,18 +3,32 @@ import Jobs
 /// Which methods an evaluation runs at which numbers of frames, with all their options.
 package struct EvaluationPlan: Sendable {
     package struct Method: Sendable, Equatable {
+        /// As typed; what the tables name it.
         package var label: String
         package var options: AnalysisOptions
+        /// Outside flags that this method takes.
+        package var outside: [MethodSpec.Setting] = []
         package var frames: Int { options.frames }
 
+        /// The label with the outside flags in it: runs that differ in these only are not mixed up.
+        var storedLabel: String {
+            guard !outside.isEmpty else { return label }
+            let texts = outside.map { setting in
+                "\(setting.key.flag.drop { $0 == "-" })=\(setting.text)"
+            }
+            return label + (label.contains(":") ? "," : ":") + texts.joined(separator: ",")
+        }
+
         var record: EvaluationMethod {
-            EvaluationMethod(label: label, frames: frames, optionsJSON: options.json)
+            EvaluationMethod(label: storedLabel, frames: frames, optionsJSON: options.json)
         }
     }
 
     /// By number of frames, then in the order of the command line; `full` is always among them.
     package var methods: [Method] = []
     package var frames: [Int]
+    /// Flags that are no part of a spec, as given.
+    package var outside: [MethodSpec.Setting]
 
     /// - Parameters:
     ///   - specs: none stands for `full` and `zipvl`
@@ -25,6 +39,15 @@ package struct EvaluationPlan: Sendable {
         specs: [String], outside: [AnalysisRequest.Key: String], frames: [Int],
         on device: AnalysisOptions.DeviceKind
     ) throws(AnalysisError) {
+        self.outside = AnalysisRequest.Key.allCases.compactMap { key in
+            outside[key].map { MethodSpec.Setting(key: key, text: $0) }
+        }
+        for setting in self.outside {
+            // A value out of range is so for every method.
+            var options = AnalysisOptions()
+            try options.set(setting.key, to: setting.text)
+            try options.check()
+        }
         var parsed: [MethodSpec] = []
         for text in specs.isEmpty ? ["zipvl"] : specs { parsed.append(try MethodSpec(text)) }
         if !parsed.contains(where: { $0.label == MethodSpec.full.label }) {
@@ -55,47 +78,55 @@ package struct EvaluationPlan: Sendable {
         _ spec: MethodSpec, _ outside: [AnalysisRequest.Key: String], _ frames: Int,
         _ device: AnalysisOptions.DeviceKind, _ taken: inout Set<AnalysisRequest.Key>
     ) throws(AnalysisError) -> Method {
-        var settings = spec.settings
+        // Outside flags that this method takes, and those of which it is not known yet.
+        var used: [MethodSpec.Setting] = []
         var pending: [MethodSpec.Setting] = []
         for key in AnalysisRequest.Key.allCases {
             guard let text = outside[key] else { continue }
             // What the spec says itself goes before.
-            if settings.contains(where: { $0.key == key }) {
+            if spec.settings.contains(where: { $0.key == key }) {
                 taken.insert(key)
                 continue
             }
             let setting = MethodSpec.Setting(key: key, text: text)
             if MethodSpec.shared.contains(key) {
-                settings.append(setting)
-                taken.insert(key)
+                used.append(setting)
             } else {
                 pending.append(setting)
             }
         }
-        func options(_ settings: [MethodSpec.Setting]) throws(AnalysisError) -> AnalysisOptions {
-            var request = try AnalysisRequest(settings)
+        func options(_ outside: [MethodSpec.Setting]) throws(AnalysisError) -> AnalysisOptions {
+            var request = try AnalysisRequest(spec.settings + outside)
             request.frames = frames
             return try AnalysisOptions(request, on: device)
         }
         // All at once first: some flags are only taken beside others.
-        if let all = try? options(settings + pending) {
-            taken.formUnion(pending.map(\.key))
-            return Method(label: spec.label, options: all)
-        }
-        var found = try options(settings)
-        var isChanging = true
-        while isChanging {
-            isChanging = false
-            for setting in pending {
-                guard let more = try? options(settings + [setting]) else { continue }
-                found = more
-                settings.append(setting)
-                pending.removeAll { $0 == setting }
-                taken.insert(setting.key)
-                isChanging = true
+        var found = try? options(used + pending)
+        if found != nil {
+            used += pending
+        } else {
+            found = try? options(used)
+            var isChanging = true
+            while isChanging {
+                isChanging = false
+                for setting in pending {
+                    guard let more = try? options(used + [setting]) else { continue }
+                    found = more
+                    used.append(setting)
+                    pending.removeAll { $0 == setting }
+                    isChanging = true
+                }
             }
         }
-        return Method(label: spec.label, options: found)
+        taken.formUnion(used.map(\.key))
+        do {
+            // The model belongs to the evaluation.
+            return Method(
+                label: spec.label, options: try found ?? options(used),
+                outside: used.filter { $0.key != .model })
+        } catch {
+            throw AnalysisError("\(spec.label): \(error)")
+        }
     }
 
     private static func refuseUnused(

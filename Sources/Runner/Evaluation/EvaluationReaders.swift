@@ -28,7 +28,7 @@ struct EvaluationReader {
         }
         let item = EvaluationItem(
             video: videos.path(of: try object.required("video")),
-            question: try object.required("question"), choices: try object.choices("choices"),
+            question: try object.question(), choices: try object.choices("choices"),
             expected: try object.required("expected"), group: try object.text("group"),
             customID: try object.text("custom_id"))
         if let choices = item.choices,
@@ -68,7 +68,7 @@ struct EvaluationReader {
             }
             items.append(
                 EvaluationItem(
-                    video: video, question: try question.required("question"), choices: choices,
+                    video: video, question: try question.question(), choices: choices,
                     expected: Self.expected(index, choices), group: try object.text("duration"),
                     customID: try question.text("question_id")))
         }
@@ -83,7 +83,7 @@ struct EvaluationReader {
         let folder = URL(fileURLWithPath: object.file).deletingPathExtension().lastPathComponent
         return EvaluationItem(
             video: videos.path(of: try object.required("video"), below: folder),
-            question: try object.required("question"), choices: candidates,
+            question: try object.question(), choices: candidates,
             expected: try object.required("answer"), group: try object.text("question_type"),
             customID: try object.text("question_id"))
     }
@@ -101,7 +101,7 @@ struct EvaluationReader {
         }
         return EvaluationItem(
             video: videos.path(of: try object.required("video_path")),
-            question: try object.required("question"), choices: candidates,
+            question: try object.question(), choices: candidates,
             expected: Self.expected(index, candidates),
             // Upper end of the duration class in seconds.
             group: try object.text("duration_group").map { "\($0) s" },

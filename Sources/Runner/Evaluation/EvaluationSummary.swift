@@ -29,13 +29,16 @@ package struct EvaluationSummary: Sendable {
         /// Median over pairs. A time: differs between runs.
         package var prefillRatio: Double?
 
-        package var keptRatio: Double?
+        // Named as the columns of the view `evaluation_results`.
+        package var keptTokenRatioMean: Double?
         /// Of what all answers together would cost dense.
-        package var attentionSavedPct: Double?
+        package var attnFlopsSavedPct: Double?
         /// Mean over answers of the papers' figure.
-        package var attentionSavedPctPaper: Double?
-        package var decoderSavedPct: Double?
-        package var kvBytesRatio: Double?
+        package var attnFlopsSavedPctPaper: Double?
+        package var llmFlopsSavedPct: Double?
+        package var kvCacheSavedPct: Double?
+        /// What the answers were computed with, outside flags included.
+        package var optionsJson: String
     }
 
     /// Accuracy of one method at one number of frames within a group.
@@ -117,13 +120,13 @@ package struct EvaluationSummary: Sendable {
             method: method.label, frames: method.frames, isBaseline: false, answered: given.count,
             failed: column.failed, correct: correct, accuracy: share(correct, given.count),
             accuracyInterval: PairedStatistics.wilson(successes: correct, trials: given.count),
-            pairs: 0, keptRatio: mean(given.compactMap(\.keptTokenRatioMean)),
-            attentionSavedPct: saved(\.attnFLOPsUsed, \.attnFLOPsDense),
-            attentionSavedPctPaper: mean(given.compactMap(\.attnFLOPsSavedPctPaper)),
-            decoderSavedPct: saved(\.llmFLOPsUsed, \.llmFLOPsDense),
-            kvBytesRatio: ratio(
-                given.map { Double($0.kvCacheBytesUsed) },
-                given.map { Double($0.kvCacheBytesDense) }))
+            pairs: 0, keptTokenRatioMean: mean(given.compactMap(\.keptTokenRatioMean)),
+            attnFlopsSavedPct: saved(\.attnFLOPsUsed, \.attnFLOPsDense),
+            attnFlopsSavedPctPaper: mean(given.compactMap(\.attnFLOPsSavedPctPaper)),
+            llmFlopsSavedPct: saved(\.llmFLOPsUsed, \.llmFLOPsDense),
+            kvCacheSavedPct: saved(
+                { Double($0.kvCacheBytesUsed) }, { Double($0.kvCacheBytesDense) }),
+            optionsJson: method.options.json)
         if let reference { row.compare(column.answers, reference.answers, items) }
         return row
     }

@@ -29,15 +29,17 @@ package struct Evaluator<Engine: EvaluationEngine>: Sendable {
         package var isForced: Bool
     }
 
-    /// Runs to the end, or until asked to stop: after the video in hand, or asked twice, after the answer
-    /// in hand.
+    /// Runs to the end, or until asked to stop: after the video in hand, or asked twice, as soon as the
+    /// engine lets go of the answer in hand, which is given up.
     ///
     /// - Throws: `QueueError` of the store, and what keeps the engine from loading
     package func run(
         _ spec: EvaluationSpec, fresh: Bool, stop: StopSignal
     ) async throws -> Ending {
+        // A model that does not load must not cost the answers of an earlier run.
+        if fresh, let first = methods.first { try await engine.load(first.options) }
         let open = try await store.openEvaluation(
-            spec, items, methods.map(\.record), fresh: fresh)
+            spec, items, methods.map(\.record), fresh: fresh && !stop.isRequested)
         let units = units(open)
         observe(
             .opened(

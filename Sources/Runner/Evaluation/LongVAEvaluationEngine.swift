@@ -9,9 +9,6 @@ package struct LongVAEvaluationEngine: EvaluationEngine {
     private let reference: ModelReference
     private let side: Int
 
-    /// Long videos are decoded to their end: as long as a job of the queue may take.
-    private static let timeBudget = Duration.seconds(3600)
-
     /// - Throws: `ModelError` for a model whose configuration cannot be read
     package init(
         sampler: SamplerProcess, model: EngineActor, reference: ModelReference
@@ -34,7 +31,7 @@ package struct LongVAEvaluationEngine: EvaluationEngine {
             SamplingRequest(
                 path: video, frames: options.frames, side: side, mode: options.sampling,
                 resize: options.resize),
-            timeBudget: Self.timeBudget)
+            timeBudget: LongVAEngine.timeBudget)
     }
 
     package func answer(
@@ -51,6 +48,8 @@ package struct LongVAEvaluationEngine: EvaluationEngine {
         _ = try await model.answers(
             to: requests, frames: batch, progress: { _, _ in },
             each: { index, result in
+                // The next answer's peak is its own.
+                defer { ProcessMemory.resetPeak() }
                 each(
                     index,
                     result.map { generated in

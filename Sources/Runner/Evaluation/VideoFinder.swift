@@ -17,8 +17,8 @@ final class VideoFinder: Sendable {
         isDeep = videos != nil
     }
 
-    /// The file's path: below the root as named, else in `root/below`, else anywhere below the root by its
-    /// name. A file that is not there keeps the first of these, and fails when it is opened.
+    /// The file's path: in `root/below`, else below the root as named, else anywhere below the root by its
+    /// name. A file that is not there gets the path below the root, and fails when it is opened.
     func path(of name: String, below folder: String? = nil) -> String {
         path(ofAny: [name], below: folder)
     }

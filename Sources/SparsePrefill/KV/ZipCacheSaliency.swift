@@ -6,8 +6,6 @@ package import Torch
 package enum ZipCacheSaliency {
     /// Keeps these draws apart from the probes'.
     private static let stream = 2000
-    /// A tenth of all rows at once would be 1 GB of attention for one KV head at 128 frames.
-    private static let rowsAtOnce = 128
 
     /// - Parameter keys: [1, Hkv, n, d] of the layer's whole sequence, RoPE included.
     /// - Returns: round(share n) ascending rows for each KV head, and the rows that were probed.
@@ -17,16 +15,9 @@ package enum ZipCacheSaliency {
     ) throws -> (byHead: [[Int]], probeRows: [Int]) {
         let n = keys.shape[2]
         let rows = probeRows(n, layer: context.layer, seed: seed)
-        var scores = [[Float]](repeating: [Float](repeating: 0, count: n), count: keys.shape[1])
-        for start in stride(from: 0, to: rows.count, by: rowsAtOnce) {
-            let part = Array(rows[start..<min(start + rowsAtOnce, rows.count)])
-            let sums = try TokenSaliency.groupScores(
-                probeQueries: projections.queries(Tensor(part, on: keys.device())), keys: keys,
-                probeRows: part)
-            for (head, sum) in sums.enumerated() {
-                for column in 0..<n { scores[head][column] += sum[column] }
-            }
-        }
+        let scores = try TokenSaliency.groupScores(
+            probeQueries: projections.queries(Tensor(rows, on: keys.device())), keys: keys,
+            probeRows: rows)
         let byHead = scores.map { accumulated in
             Ranking.top(
                 TokenSelection.count(share, of: n),
