@@ -70,6 +70,11 @@ package enum KVRetention: String, Codable, Sendable, CaseIterable {
     }
 
     package var isQuantized: Bool { self == .mixed || self == .zipcache }
+
+    /// Whether a layer's cache is quantised; this many layers at each end are not.
+    package func quantizes(layer: Int, of layerCount: Int, guardLayers: Int) -> Bool {
+        isQuantized && layer >= guardLayers && layer < layerCount - guardLayers
+    }
 }
 
 /// What is done to the visual tokens before any method sees them.

@@ -49,11 +49,10 @@ package struct PrefillPlan: Sendable {
         _ attention: inout LayerAttention, _ projections: LayerProjections,
         in context: LayerContext
     ) throws -> [[Int]]? {
-        let isGuarded =
-            context.layer < kvGuard || context.layer >= context.layerCount - kvGuard
+        let (layer, layers) = (context.layer, context.layerCount)
         switch kv {
+        case _ where !kv.quantizes(layer: layer, of: layers, guardLayers: kvGuard): return nil
         case .full, .discard: return nil
-        case _ where isGuarded: return nil
         // Entries are counted as rows: a policy that caches only some has chosen already.
         case _ where attention.cachedRows != nil: return [Array(0..<attention.keys.shape[2])]
         case .mixed: return [attention.report.kept ?? Array(0..<context.layout.count)]

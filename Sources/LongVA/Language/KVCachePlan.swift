@@ -28,6 +28,6 @@ package struct KVCachePlan: Sendable, Equatable {
     }
 
     package func quantizes(_ layer: Int) -> Bool {
-        retention.isQuantized && layer >= guardLayers && layer < layerCount - guardLayers
+        retention.quantizes(layer: layer, of: layerCount, guardLayers: guardLayers)
     }
 }
