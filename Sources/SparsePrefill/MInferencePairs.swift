@@ -63,32 +63,22 @@ struct MInferenceEstimate {
         let n = queries.shape[2]
         let m = min(Self.rows, n)
         let last = try queries.narrowed(2, from: n - m, count: m)
-        try TokenSaliency.eachGroup(last, keys, Array(n - m..<n)) { attention in
-            columnSums += try Self.lists(attention.sum([1]))
+        try TokenSaliency.eachHead(last, keys, Array(n - m..<n)) { attention in
+            columnSums.append(try attention.sum([0]).values())
             // One more column a row shifts each row by one against the row above: diagonals become
             // columns, offset o column n - o.
-            let group = attention.shape[0]
             let device = try attention.device()
-            let left = try Tensor.zeros([group, m, m], .float32, on: device)
-            let end = try Tensor.zeros([group, m], .float32, on: device)
-            let padded = try Tensor.concatenated([left, attention], axis: 2)
-                .reshaped([group, m * (n + m)])
-            let skewed = try Tensor.concatenated([padded, end], axis: 1)
-                .reshaped([group, m, n + m + 1])
-            offsetSums += try Self.lists(skewed.sum([1])).map { sums in
-                (0..<n).map { sums[n - $0] }
-            }
+            let left = try Tensor.zeros([m, m], .float32, on: device)
+            let end = try Tensor.zeros([m], .float32, on: device)
+            let padded = try Tensor.concatenated([left, attention], axis: 1).reshaped([m * (n + m)])
+            let sums: [Float] = try Tensor.concatenated([padded, end], axis: 0)
+                .reshaped([m, n + m + 1]).sum([0]).values()
+            offsetSums.append((0..<n).map { sums[n - $0] })
         }
     }
 
     /// Visible pairs of one head's estimate.
     static func pairs(_ n: Int) -> Double {
         LayerReport.visiblePairs(n) - LayerReport.visiblePairs(n - min(rows, n))
-    }
-
-    private static func lists(_ x: Tensor) throws -> [[Float]] {
-        let (count, width) = (x.shape[0], x.shape[1])
-        let flat: [Float] = try x.values()
-        return (0..<count).map { Array(flat[$0 * width..<($0 + 1) * width]) }
     }
 }

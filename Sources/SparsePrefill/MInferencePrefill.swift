@@ -33,9 +33,10 @@ package struct MInferencePrefill: PrefillPolicy {
             return attention
         }
         let keys = try projections.keys(nil)  // [1, Hkv, n, d]
-        let values = try projections.values(nil)
         let queries = try projections.queries(nil)  // [1, H, n, d]
         let choice = try MInferenceChoice(byHead, queries: queries, keys: keys)
+        // Only now: while the patterns are placed, values would stand in memory unused.
+        let values = try projections.values(nil)
 
         let group = heads / context.geometry.keyValueHeads
         let output = try Tensor.empty(queries.shape, try queries.dtype(), on: queries.device())

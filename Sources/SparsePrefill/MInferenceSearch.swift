@@ -77,18 +77,14 @@ package final class MInferenceSearch: PrefillPolicy {
         for first in stride(from: firstRow, to: n, by: Self.rowBlock) {
             let rows = Array(first..<min(first + Self.rowBlock, n))
             var head = 0
-            try TokenSaliency.eachGroup(
+            try TokenSaliency.eachHead(
                 queries.narrowed(2, from: first, count: rows.count), keys, rows
-            ) { attention in
-                for member in 0..<attention.shape[0] {
-                    let softmax = try attention.narrowed(0, from: member, count: 1)
-                        .reshaped([rows.count, n])
-                    for (candidate, choice) in choices.enumerated() {
-                        masses[head][candidate] += try Self.mass(
-                            softmax, rows, choice.heads[head], on: device)
-                    }
-                    head += 1
+            ) { softmax in
+                for (candidate, choice) in choices.enumerated() {
+                    masses[head][candidate] += try Self.mass(
+                        softmax, rows, choice.heads[head], on: device)
                 }
+                head += 1
             }
         }
         return (masses, n - firstRow)

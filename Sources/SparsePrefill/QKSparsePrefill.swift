@@ -29,7 +29,6 @@ package struct QKSparsePrefill: PrefillPolicy {
         }
         let n = context.layout.count
         let keys = try projections.keys(nil)  // [1, Hkv, n, d]
-        let values = try projections.values(nil)
         let queries = try projections.queries(nil)  // [1, H, n, d]
         let probeRows = probes.rows(of: context.layout, layer: context.layer)
         let accumulated = try TokenSaliency.headScores(
@@ -42,7 +41,9 @@ package struct QKSparsePrefill: PrefillPolicy {
                 scores: TokenScores(scores, probeRows: probeRows, norm: norm),
                 layout: context.layout)
         }
-        // All heads force the same rows and keep as many, so that one attention serves a whole group.
+        // Only now: while tokens are scored, values would stand in memory unused.
+        let values = try projections.values(nil)
+        // All heads force the same rows and keep as many.
         let kept = selections.map(\.kept)
         let count = kept.first?.count ?? 0
 
@@ -59,36 +60,25 @@ package struct QKSparsePrefill: PrefillPolicy {
         return LayerAttention(output: output, keys: keys, values: values, report: report)
     }
 
-    /// Causal attention of each head over its own rows, zero elsewhere: [1, H, n, d]. One KV head after
-    /// the other: copies of all heads' rows at once would outweigh what dense attention holds.
+    /// Causal attention of each head over its own rows, zero elsewhere: [1, H, n, d]. One head after the
+    /// other: copies of more heads' rows at once would outweigh what dense attention holds.
     private func compactedAttention(
         _ queries: Tensor, _ keys: Tensor, _ values: Tensor, kept: [[Int]]
     ) throws -> Tensor {
-        let (heads, n, width) = (queries.shape[1], queries.shape[2], queries.shape[3])
-        let group = heads / keys.shape[1]
-        let count = kept.first?.count ?? 0
+        let group = queries.shape[1] / keys.shape[1]
         let device = try queries.device()
-        let output = try Tensor.empty(queries.shape, try queries.dtype(), on: device)
-        for head in 0..<keys.shape[1] {
-            let rows = kept[head * group..<(head + 1) * group]
-            let keyRows = try Tensor(Array(rows.joined()), on: device)
-            // Heads laid end to end turn a choice by head into one list of rows.
-            let queryRows = try Tensor(
-                rows.enumerated().flatMap { index, rows in rows.map { index * n + $0 } },
-                on: device)
-            func gathered(_ x: Tensor, _ rows: Tensor) throws -> Tensor {
-                try x.reshaped([-1, width]).gathered(0, rows).reshaped([1, group, count, width])
+        let output = try Tensor.zeros(queries.shape, try queries.dtype(), on: device)
+        for (head, rows) in kept.enumerated() {
+            let index = try Tensor(rows, on: device)
+            func gathered(_ x: Tensor, _ head: Int) throws -> Tensor {
+                try x.narrowed(1, from: head, count: 1).gathered(2, index)
             }
             // Ascending order makes the plain causal mask exact on the compacted sequences.
-            let attended = try gathered(
-                queries.narrowed(1, from: head * group, count: group), queryRows
-            ).attention(
-                keys: gathered(keys.narrowed(1, from: head, count: 1), keyRows),
-                values: gathered(values.narrowed(1, from: head, count: 1), keyRows), isCausal: true)
-            let zeros = try Tensor.zeros([group * n, width], try queries.dtype(), on: device)
-            let scattered = try zeros.replacing(0, queryRows, with: attended.reshaped([-1, width]))
-            try output.narrowed(1, from: head * group, count: group)
-                .overwrite(with: scattered.reshaped([1, group, n, width]))
+            let attended = try gathered(queries, head).attention(
+                keys: gathered(keys, head / group), values: gathered(values, head / group),
+                isCausal: true)
+            let own = try output.narrowed(1, from: head, count: 1)
+            try own.overwrite(with: own.replacing(2, index, with: attended))
         }
         return output
     }

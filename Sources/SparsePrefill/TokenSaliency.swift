@@ -68,39 +68,50 @@ package enum TokenSaliency {
                 let key = try keys.narrowed(1, from: first / group, count: 1)
                 for head in stride(from: first, to: first + group, by: most) {
                     let count = min(most, first + group - head)
-                    try eachGroup(
-                        queries.narrowed(1, from: head, count: count), key, rows
-                    ) { try body(head, $0) }
+                    try body(
+                        head, attention(queries.narrowed(1, from: head, count: count), key, rows))
                 }
             }
         }
     }
 
-    /// Gives `body` the causal attention of the probe rows, [H / Hkv, m, n] in float32, one KV head
-    /// after the other.
-    static func eachGroup(
+    /// Gives `body` the causal attention of the probe rows, [m, n] in float32, one query head after the
+    /// other.
+    static func eachHead(
         _ probeQueries: Tensor, _ keys: Tensor, _ probeRows: [Int],
         _ body: (Tensor) throws -> Void
     ) throws {
+        let group = probeQueries.shape[1] / keys.shape[1]
+        for head in 0..<probeQueries.shape[1] {
+            try body(
+                attention(
+                    probeQueries.narrowed(1, from: head, count: 1),
+                    keys.narrowed(1, from: head / group, count: 1), probeRows
+                ).reshaped([probeRows.count, keys.shape[2]]))
+        }
+    }
+
+    /// Causal attention of probe rows, [h, m, n] in float32.
+    ///
+    /// - Parameters:
+    ///   - probeQueries: [1, h, m, d]
+    ///   - keys: [1, 1, n, d], of the KV head that these query heads share.
+    private static func attention(
+        _ probeQueries: Tensor, _ keys: Tensor, _ probeRows: [Int]
+    ) throws -> Tensor {
         let (heads, m, width) = (
             probeQueries.shape[1], probeQueries.shape[2], probeQueries.shape[3]
         )
-        let (keyValueHeads, n) = (keys.shape[1], keys.shape[2])
-        let group = heads / keyValueHeads
+        let n = keys.shape[2]
         let device = try keys.device()
         let columns = try Tensor.range(n, on: device).reshaped([1, n])
         let visible = try columns <= Tensor(probeRows, shape: [m, 1], on: device)  // [m, n]
         let masked = try Tensor.filled(-.infinity, [1], .float32, on: device)
-        let scale = 1 / Float(width).squareRoot()
-        for head in 0..<keyValueHeads {
-            let queries =
-                try probeQueries.narrowed(1, from: head * group, count: group)
-                .reshaped([group * m, width]).converted(to: .float32) * scale
-            let key = try keys.narrowed(1, from: head, count: 1).reshaped([n, width])
-                .converted(to: .float32)
-            let logits = try queries.matmul(key.transposed(0, 1))
-            try body(
-                Tensor.where(visible, logits.reshaped([group, m, n]), else: masked).softmax(-1))
-        }
+        let queries =
+            try probeQueries.reshaped([heads * m, width]).converted(to: .float32)
+            * (1 / Float(width).squareRoot())
+        let key = try keys.reshaped([n, width]).converted(to: .float32)
+        let logits = try queries.matmul(key.transposed(0, 1)).reshaped([heads, m, n])
+        return try Tensor.where(visible, logits, else: masked).softmax(-1)
     }
 }

@@ -164,6 +164,11 @@ import VideoFrames
                     count.answering += 1
                     count.overlapped = count.overlapped || count.answering > 1
                 }
+                // A loaded machine may take its time to prepare the next one; a second would follow soon.
+                let patience = ContinuousClock.now + .seconds(20)
+                while count.withLock({ $0.prepared < min(6, $0.answered + 2) }),
+                    ContinuousClock.now < patience
+                { try await Task.sleep(for: .milliseconds(5)) }
                 try await Task.sleep(for: .milliseconds(40))
                 count.withLock { count in
                     count.answering -= 1
