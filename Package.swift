@@ -92,7 +92,8 @@ let package = Package(
             name: "SparsePrefillTests", dependencies: ["SparsePrefill", "TestSupport", "Torch"],
             swiftSettings: settings),
         .testTarget(
-            name: "LongVATests", dependencies: ["LongVA", "SparsePrefill", "TestSupport", "Torch"],
+            name: "LongVATests",
+            dependencies: ["LongVA", "SparsePrefill", "TestSupport", "Torch", "zipvl-bench"],
             swiftSettings: settings),
         .testTarget(
             name: "VideoFramesTests", dependencies: ["VideoFrames", "zipvl-bench-io"],

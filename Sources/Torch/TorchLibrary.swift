@@ -27,9 +27,8 @@ package struct TorchLibrary: Sendable {
                     tried.append("\(library) (\(candidate.origin))")
                     continue
                 }
-                // Idle OpenMP threads sleep instead of spinning: several workers, or a worker and its
-                // sampler, share the cores. libgomp reads this when it is loaded.
-                setenv("OMP_WAIT_POLICY", "passive", 0)
+                // Several workers, or a worker and its sampler, share the cores.
+                OpenMPWaiting.set()
                 try open(library, ct_load)
                 ct_set_grad_enabled(false)
                 return TorchLibrary(

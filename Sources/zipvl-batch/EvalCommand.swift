@@ -62,12 +62,24 @@ struct EvalCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Write the tables as Markdown, too.", valueName: "file.md"))
     var out: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Draw right answers over attention and decoder FLOPs.", valueName: "file.svg"))
+    var plot: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Draw the kept share of the prompt by layer.", valueName: "file.svg"))
+    var plotLayers: String?
+
     func validate() throws {
         if name.isEmpty { throw ValidationError("--name: is empty") }
         if let count = frames.values.first(where: { !(1...65536).contains($0) }) {
             throw ValidationError("--frames \(count): expected 1 to 65536")
         }
         try OutputFile.check(out, flag: "--out")
+        try DrawingFile.check(plot, flag: "--plot")
+        try DrawingFile.check(plotLayers, flag: "--plot-layers")
     }
 
     func run() async throws {
@@ -87,11 +99,11 @@ struct EvalCommand: AsyncParsableCommand {
         if ending.isForced, let signal = ending.stoppedBy { _exit(128 + signal) }
 
         let answers = try await queue.evaluationAnswers(ending.evaluation.methods)
+        let columns = ending.evaluation.methods.map { id in answers.filter { $0.method == id } }
         let summary = EvaluationSummary(
-            items: source.items, plan: plan,
-            answers: ending.evaluation.methods.map { id in answers.filter { $0.method == id } },
-            baseline: baseline)
+            items: source.items, plan: plan, answers: columns, baseline: baseline)
         try show(summary, source, plan)
+        try draw(summary, plan, columns)
         let stands = summary.methods.reduce(0) { $0 + $1.answered + $1.failed }
         if stands < source.items.count * plan.methods.count {
             throw ExitCode(CommandExit.workLeft)
@@ -143,14 +155,32 @@ struct EvalCommand: AsyncParsableCommand {
         } else {
             print(tables.text(width: Terminal.width(of: 1)))
         }
-        guard let out else { return }
-        let text = tables.markdown(
-            title: URL(fileURLWithPath: manifest).lastPathComponent,
-            model: analysis.model ?? ModelReference.embeddedName)
+        try write(
+            tables.markdown(
+                title: URL(fileURLWithPath: manifest).lastPathComponent,
+                model: analysis.model ?? ModelReference.embeddedName), to: out)
+    }
+
+    private func draw(
+        _ summary: EvaluationSummary, _ plan: EvaluationPlan, _ answers: [[EvaluationAnswer]]
+    ) throws {
+        let model =
+            analysis.model.map { URL(fileURLWithPath: $0).lastPathComponent }
+            ?? ModelReference.embeddedName
+        try write(TradeoffFigure(summary, model: model).svg, to: plot)
+        let ratios = zip(plan.methods, answers).compactMap { method, answers in
+            LayerRatios(method: method.label, frames: method.frames, answers: answers)
+        }
+        try write(LayerFigure(ratios, model: model).svg, to: plotLayers)
+    }
+
+    /// - Parameter path: `nil` for what was not asked for
+    private func write(_ text: @autoclosure () -> String, to path: String?) throws {
+        guard let path else { return }
         do {
-            try Data(text.utf8).write(to: URL(fileURLWithPath: out), options: .atomic)
+            try Data(text().utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
         } catch {
-            throw OutputError(description: "\(out): cannot be written: \(error)")
+            throw OutputError(description: "\(path): cannot be written: \(error)")
         }
     }
 }

@@ -5,16 +5,27 @@ import Foundation
 enum PictureFile {
     /// Refuses early what could not be written in the end.
     static func check(_ path: String?, flag: String) throws {
-        guard let path else { return }
-        let url = URL(fileURLWithPath: path)
-        guard url.pathExtension.lowercased() == "png" else {
-            throw ValidationError("\(flag) \(path): expected a name that ends in .png")
-        }
-        try OutputFile.check(path, flag: flag)
+        try OutputFile.check(path, flag: flag, suffix: "png")
+    }
+}
+
+/// The names that drawings may have.
+enum DrawingFile {
+    /// Refuses early what could not be written in the end.
+    static func check(_ path: String?, flag: String) throws {
+        try OutputFile.check(path, flag: flag, suffix: "svg")
     }
 }
 
 enum OutputFile {
+    fileprivate static func check(_ path: String?, flag: String, suffix: String) throws {
+        guard let path else { return }
+        guard URL(fileURLWithPath: path).pathExtension.lowercased() == suffix else {
+            throw ValidationError("\(flag) \(path): expected a name that ends in .\(suffix)")
+        }
+        try check(path, flag: flag)
+    }
+
     /// Refuses early a path in a folder that is not there, and a folder.
     static func check(_ path: String?, flag: String) throws {
         guard let path else { return }

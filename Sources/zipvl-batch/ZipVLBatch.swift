@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import Torch
 
 /// The command line; one command a file.
 struct ZipVLBatch: AsyncParsableCommand {
@@ -46,6 +47,7 @@ enum Version {
 @main
 enum Main {
     static func main() async {
+        OpenMPWaiting.restartIfLoaded()
         do {
             var command = try ZipVLBatch.parseAsRoot()
             if var command = command as? any AsyncParsableCommand {

@@ -4,23 +4,32 @@ import LongVA
 import SparsePrefill
 import Torch
 
-/// Vision and prefill time of a model by method and number of frames, interleaved so that every
-/// method meets the same disturbances; `ratio_to_full` compares medians of this run.
+/// Time of each stage of an answer by method and number of frames, interleaved so that every method
+/// meets the same disturbances; `ratio_to_full` compares medians of this run.
 struct VideoBenchmark: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "video",
-        abstract: "Vision and prefill times of a model on random frames, full as the peer.")
+        abstract: "Times of a model's stages on random or given frames, full as the peer.")
 
     @Option(help: "Model directory; the embedded model when not given.")
     var model: String?
 
-    @Option(help: "Frames per prompt, separated by commas.")
-    var frames: String = "64,128"
+    @Option(help: "Random frames per prompt, separated by commas. (default: 64,128)")
+    var frames: String?
+
+    @Option(help: "Frames to use instead: RGB bytes of the model's size, one after the other.")
+    var framesFile: String?
+
+    @Option(help: "What is asked.")
+    var question: String = "What does the video show?"
+
+    @Option(help: "Longest answer in tokens; 1 needs no step after the prefill.")
+    var maxNewTokens: Int = 1
 
     @Option(help: "Measured runs of each method, after one to warm up.")
     var runs: Int = 5
 
-    @Option(help: "Attention threshold of zipvl, separated by commas.")
+    @Option(help: "Attention threshold of zipvl, separated by commas; empty measures full alone.")
     var tau: String = "0.975"
 
     @Option(help: "cpu or cuda:N.")
@@ -34,6 +43,13 @@ struct VideoBenchmark: ParsableCommand {
 
     func validate() throws {
         guard runs > 0 else { throw ValidationError("--runs must be positive, not \(runs)") }
+        guard maxNewTokens > 0 else {
+            throw ValidationError("--max-new-tokens must be positive, not \(maxNewTokens)")
+        }
+        guard frames == nil || framesFile == nil else {
+            throw ValidationError(
+                "--frames counts random frames: it does not go with --frames-file")
+        }
         _ = try counts()
         _ = try thresholds()
     }
@@ -43,29 +59,13 @@ struct VideoBenchmark: ParsableCommand {
         if device != "cpu" { try library.loadCUDA() }
         let directory = try model ?? EmbeddedModel.directory()
         let model = try LongVAModel(ModelOptions(directory: directory, device: device))
+        if let framesFile {
+            let frames = try FrameBatch(rawRGB: framesFile, side: model.imageSide)
+            return try measure(model, frames: frames, library)
+        }
         for count in try counts() {
             try measure(model, frames: randomFrames(count, side: model.imageSide), library)
         }
-    }
-
-    private struct Line: Encodable {
-        let benchmark = "video"
-        let device: String
-        let dtype: String
-        let frames: Int
-        let kept_token_ratio_mean: Double?
-        let method: String
-        let prefill_ms_max: Double
-        let prefill_ms_median: Double
-        let prefill_ms_min: Double
-        let prompt_tokens: Int
-        let ratio_to_full: Double
-        let runs: Int
-        let tau: Double?
-        let torch: String
-        let vision_ms_median: Double
-        let attn_flops_saved_pct: Double
-        let llm_flops_saved_pct: Double
     }
 
     private func measure(
@@ -74,35 +74,23 @@ struct VideoBenchmark: ParsableCommand {
         let methods =
             try [PrefillConfiguration(method: .full)]
             + thresholds().map { PrefillConfiguration(method: .zipvl, tau: $0) }
-        var prefill = [Measurement](repeating: Measurement(), count: methods.count)
-        var vision = prefill
+        var times = [StageTimes](repeating: StageTimes(), count: methods.count)
         var last: [GeneratedAnswer?] = Array(repeating: nil, count: methods.count)
         for run in 0...runs {
             for (index, method) in methods.enumerated() {
                 let request = AnswerRequest(
-                    question: "What does the video show?", maxNewTokens: 1, prefill: method)
+                    question: question, maxNewTokens: maxNewTokens, prefill: method)
                 let answer = try model.answer(request, frames: frames)
                 last[index] = answer
-                if run > 0 {
-                    prefill[index].add(answer.prefillMS)
-                    vision[index].add(answer.visionMS)
-                }
+                if run > 0 { times[index].add(answer) }
             }
         }
         for (index, method) in methods.enumerated() {
             guard let answer = last[index] else { continue }
             try printLine(
-                Line(
-                    device: device, dtype: model.resolvedDType, frames: frames.count,
-                    kept_token_ratio_mean: answer.keptTokenRatioMean,
-                    method: method.method.rawValue,
-                    prefill_ms_max: prefill[index].most, prefill_ms_median: prefill[index].median,
-                    prefill_ms_min: prefill[index].least, prompt_tokens: answer.promptTokens,
-                    ratio_to_full: prefill[index].median / prefill[0].median, runs: runs,
-                    tau: method.method == .zipvl ? method.tau : nil, torch: library.version,
-                    vision_ms_median: vision[index].median,
-                    attn_flops_saved_pct: 100 * (1 - answer.attnFLOPsUsed / answer.attnFLOPsDense),
-                    llm_flops_saved_pct: 100 * (1 - answer.llmFLOPsUsed / answer.llmFLOPsDense)))
+                VideoLine(
+                    method, answer, times[index], full: times[0], frames: frames.count, model,
+                    device: device, torch: library.version))
         }
     }
 
@@ -115,7 +103,7 @@ struct VideoBenchmark: ParsableCommand {
     }
 
     private func counts() throws -> [Int] {
-        try frames.split(separator: ",").map {
+        try (frames ?? "64,128").split(separator: ",").map {
             guard let count = Int($0), count > 0 else {
                 throw ValidationError("--frames takes positive numbers, not \"\($0)\"")
             }

@@ -87,7 +87,10 @@ import Testing
             {"video": "gone.mp4", "question": "What?", "expected": "x", "group": "bad"}
             """, "mixed.jsonl")
         let ending = try fixture.run(
-            ["eval", "mixed.jsonl", "--frames", "2", "--out", "table.md"] + Self.settings)
+            [
+                "eval", "mixed.jsonl", "--frames", "2", "--out", "table.md", "--plot", "plot.svg",
+                "--plot-layers", "layers.svg",
+            ] + Self.settings)
         #expect(ending.code == 3, "\(ending.errors)")
         #expect(ending.errors.contains("text.mp4") && ending.errors.contains("gone.mp4"))
         let rows = ending.output.split(separator: "\n").map(String.init)
@@ -99,6 +102,13 @@ import Testing
         #expect(markdown.contains("| full | 2 | 1 | 2 |"))
         #expect(markdown.contains("| zipvl:tau=0.5 | 2 | 1 | 2 |"))
         #expect(markdown.contains("| bad | 0 |"))
+        for (name, word) in [("plot.svg", "right answers, %"), ("layers.svg", "decoder layer")] {
+            let drawing = try String(
+                contentsOf: fixture.folder.appending(path: name), encoding: .utf8)
+            #expect(drawing.hasPrefix("<svg ") && drawing.hasSuffix("</svg>\n"))
+            #expect(drawing.contains(word) && drawing.contains("zipvl"))
+            #expect(drawing.contains("2 frames, 1 question<"))
+        }
         let notes = [ending.output, markdown].map {
             $0.contains("Run with: --model model --max-new-tokens 4 (")
         }
@@ -116,6 +126,8 @@ import Testing
         ["eval", "list.jsonl", "--method", "full", "--tau", "0.5"],
         ["eval", "list.jsonl", "--baseline", "fastv"], ["eval", "list.jsonl", "--format", "csv"],
         ["eval", "list.jsonl", "--name", ""], ["eval", "list.jsonl", "--out", "none/t.md"],
+        ["eval", "list.jsonl", "--plot", "p.png"], ["eval", "list.jsonl", "--plot", "none/p.svg"],
+        ["eval", "list.jsonl", "--plot-layers", "p.txt"],
         ["minference-search", "--video", "v.mp4", "--out", "p.json", "--candidates", ""],
         ["minference-search", "--video", "v.mp4", "--out", "none/p.json"],
     ])

@@ -73,19 +73,21 @@ package enum PairedStatistics {
             }
             sums.append(sum)
         }
-        sums.sort()
+        let sorted = sums.sorted().map { Double($0) }
         let scale = 1 / Double(pairs)
         return Interval(
-            low: quantile(0.025, of: sums) * scale, high: quantile(0.975, of: sums) * scale)
+            low: quantile(0.025, of: sorted) * scale, high: quantile(0.975, of: sorted) * scale)
     }
 
     /// Linear between neighbours, as numpy's default.
-    private static func quantile(_ q: Double, of sorted: [Int]) -> Double {
+    ///
+    /// - Parameter sorted: in rising order, at least one
+    static func quantile(_ q: Double, of sorted: [Double]) -> Double {
         let place = q * Double(sorted.count - 1)
         let below = Int(place)
         let above = min(below + 1, sorted.count - 1)
         let share = place - Double(below)
-        return Double(sorted[below]) + share * Double(sorted[above] - sorted[below])
+        return sorted[below] + share * (sorted[above] - sorted[below])
     }
 
     /// The middle value, or the mean of the two middle ones.
