@@ -29,6 +29,8 @@ install_packages() {
     local missing=() package
     for package in "${packages[@]}"; do is_installed "$package" || missing+=("$package"); done
     python3 -m pip --version >/dev/null 2>&1 || missing+=(python3 python3-pip)
+    # Renders the test set: NumPy for any python3 that the scripts of jobs/ look at.
+    python3 -c 'import numpy' 2>/dev/null || /usr/bin/python3 -c 'import numpy' 2>/dev/null || missing+=(python3-numpy)
     [ ${#missing[@]} -gt 0 ] || return 0
     say "installing ${missing[*]}"
     as_root apt-get update -qq

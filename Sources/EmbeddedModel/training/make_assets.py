@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Draws assets.npz: python3 make_assets.py OUT.npz     (NumPy, SciPy, Pillow, Debian's fonts-dejavu)
+"""Draws assets.npz: python3 make_assets.py OUT.npz     (NumPy, SciPy, Pillow and the Debian packages in FACES)
 
-atlas [8 shapes + 4 fonts x 36 glyphs, 96, 96] float16: signed distance to the outline, positive inside, in units of the
-half extent. tex [96, 112, 112] uint8: plain, gradient, clouds (twice), checker and stripes in turn.
+atlas [8 shapes + 14 fonts x 36 glyphs, 64, 64] float16: signed distance to the outline, positive inside, in units of
+the half extent; beyond REACH it says REACH, since an edge is drawn one pixel wide. tex [96, 112, 112] uint8: plain,
+gradient, clouds (twice), checker and stripes in turn.
 """
 import sys
 from math import cos, pi, sin
@@ -11,18 +12,37 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import distance_transform_edt
 
-from vocabulary import GLYPHS, SHAPES, SIDE, TEXTURES
+from vocabulary import FONTS, GLYPHS, SHAPES, SIDE, TEXTURES
 
-SIZE, SCALE = 96, 4
+SIZE, SCALE = 64, 6
 CANVAS = SIZE * SCALE
-FONTS = "/usr/share/fonts/truetype/dejavu/DejaVu{}.ttf"
-FACES = ["Sans-Bold", "Sans", "Serif-Bold", "SansMono-Bold"]
+CAPITAL, WIDEST = 0.74, 0.82    # height of an H and width of the widest glyph, in tiles
+REACH, STEPS = 0.125, 2048      # distances are rounded to 1 / STEPS: they compress far better so
+FOLDER = "/usr/share/fonts/"
+# Files, and the package and licence of each. The last three are held out: families that no other face is of.
+FACES = [
+    "truetype/dejavu/DejaVuSans-Bold.ttf",                          # fonts-dejavu-core, Bitstream Vera
+    "truetype/dejavu/DejaVuSans.ttf",                               # the same
+    "truetype/dejavu/DejaVuSerif-Bold.ttf",                         # the same
+    "truetype/dejavu/DejaVuSansMono-Bold.ttf",                      # the same
+    "truetype/open-sans/OpenSans-Regular.ttf",                      # fonts-open-sans, Apache 2.0
+    "truetype/roboto/unhinted/RobotoTTF/Roboto-Bold.ttf",           # fonts-roboto-unhinted, Apache 2.0
+    "truetype/lato/Lato-Regular.ttf",                               # fonts-lato, OFL 1.1
+    "truetype/crosextra/Caladea-Regular.ttf",                       # fonts-crosextra-caladea, OFL 1.1
+    "opentype/comic-neue/ComicNeue-Bold.otf",                       # fonts-comic-neue, OFL 1.1
+    "truetype/quicksand/Quicksand-Bold.ttf",                        # fonts-quicksand, OFL 1.1
+    "truetype/jetbrains-mono/JetBrainsMono-Regular.ttf",            # fonts-jetbrains-mono, Apache 2.0
+    "opentype/cabin/Cabin-Bold.otf",                                # fonts-cabin, OFL 1.1
+    "truetype/croscore/Tinos-Bold.ttf",                             # fonts-croscore, OFL 1.1
+    "truetype/inconsolata/Inconsolata.otf",                          # fonts-inconsolata, OFL 1.0
+]
 
 
 def signed_distance(image):
     inside = np.asarray(image) > 127
     distance = distance_transform_edt(inside) - distance_transform_edt(~inside)
-    return distance.reshape(SIZE, SCALE, SIZE, SCALE).mean((1, 3)) / (CANVAS / 2)
+    distance = distance.reshape(SIZE, SCALE, SIZE, SCALE).mean((1, 3)) / (CANVAS / 2)
+    return (distance.clip(-REACH, REACH) * STEPS).round() / STEPS
 
 
 def box(draw, x0, y0, x1, y1, ellipse=False, fill=255):
@@ -62,11 +82,20 @@ def draw_shape(name):
     return image
 
 
+def face(path):
+    """The font at the size that gives its H the height CAPITAL."""
+    _, top, _, bottom = ImageFont.truetype(FOLDER + path, 1000).getbbox("H")
+    return ImageFont.truetype(FOLDER + path, round(1000 * CAPITAL * CANVAS / (bottom - top)))
+
+
 def draw_glyph(glyph, font):
+    """The glyph in the middle of the tile, squeezed if it is wider than its place on a card."""
+    left, top, right, bottom = font.getbbox(glyph)
+    drawn = Image.new("L", (right - left, bottom - top))
+    ImageDraw.Draw(drawn).text((-left, -top), glyph, font=font, fill=255)
+    width, height = min(drawn.width, round(WIDEST * CANVAS)), min(drawn.height, CANVAS - 2 * SCALE)
     image = Image.new("L", (CANVAS, CANVAS))
-    draw = ImageDraw.Draw(image)
-    left, top, right, bottom = draw.textbbox((0, 0), glyph, font=font)
-    draw.text(((CANVAS - right - left) / 2, (CANVAS - bottom - top) / 2), glyph, font=font, fill=255)
+    image.paste(drawn.resize((width, height)), ((CANVAS - width) // 2, (CANVAS - height) // 2))
     return image
 
 
@@ -94,8 +123,9 @@ def draw_texture(index, rng):
 
 def main(out):
     images = [draw_shape(name) for name in SHAPES]
-    for face in FACES:
-        font = ImageFont.truetype(FONTS.format(face), 400)
+    assert len(FACES) == FONTS
+    for path in FACES:
+        font = face(path)
         images += [draw_glyph(glyph, font) for glyph in GLYPHS]
     rng = np.random.RandomState(0)
     textures = [draw_texture(i, rng) for i in range(TEXTURES)]

@@ -1,59 +1,53 @@
 """Questions about a clip, with the answer read off its scenes."""
-from vocabulary import COLORS, PAIRS, SHAPES, is_held_pair
+from dataclasses import dataclass, field
 
-# The model was trained on these wordings; another wording of the same question may well fail.
-WORDINGS = {
-    "color": ["What color is the {s}?", "What is the color of the {s}?", "Which color does the {s} have?",
-              "Tell me the color of the {s}.", "The {s} has which color?", "Name the color of the {s}."],
-    "shape": ["What shape is the {c} object?", "What is the shape of the {c} object?", "Which shape is {c}?",
-              "Tell me the shape of the {c} object.", "The {c} object has which shape?",
-              "Name the shape of the {c} object."],
-    "exist": ["Is there a {x} in the video?", "Does a {x} appear in the video?", "Can you see a {x}?",
-              "Does the video show a {x}?", "Is a {x} visible at any time?", "Does the video contain a {x}?"],
-    "count": ["How many {y} appear in the video?", "How many {y} are shown in total?", "Count the {y} in the video.",
-              "What is the number of {y} in the video?", "How many {y} can you see?", "Give the number of {y}."],
-    "together": ["How many objects are on screen together with the {x}, including it?",
-                 "How many objects are visible at the same time as the {x}, including it?",
-                 "Count the objects in the scene with the {x}.",
-                 "How many objects does the scene with the {x} contain?",
-                 "How many things are visible in the scene of the {x}?",
-                 "What is the number of objects in the scene with the {x}?"],
-    "direction": ["In which direction does the {x} move?", "Which way does the {x} move?",
-                  "Where is the {x} moving to?", "What is the direction of the {x}?",
-                  "Which direction does the {x} go?", "Tell me the moving direction of the {x}."],
-    "position": ["Where is the {x}?", "In which part of the frame is the {x}?", "What is the position of the {x}?",
-                 "Where on the screen is the {x}?", "Where can the {x} be seen in the frame?",
-                 "Tell me the position of the {x}."],
-    "ocr": ["What {k} on the {c} card?", "Which {k} on the {c} card?", "Read the {c} card: what {k} on it?",
-            "The {c} card: which {k} there?", "What {k} written on the {c} card?", "Read the text of the {c} card."],
-    "order": ["Which appears first, the {x} or the {z}?", "What comes first, the {x} or the {z}?",
-              "Which is shown earlier, the {x} or the {z}?", "Which of the two appears earlier, the {x} or the {z}?",
-              "The {x} or the {z}: which is shown first?", "What is seen first, the {x} or the {z}?"],
-    "first": ["What is the first thing shown?", "What appears first in the video?",
-              "What does the video start with?", "Which object is shown first?", "Name the first thing in the video.",
-              "What can be seen first?"],
-    "last": ["What is the last thing shown?", "What appears last in the video?", "What does the video end with?",
-             "Which object is shown last?", "Name the last thing in the video.", "What can be seen last?"],
-    "when": ["When does the {x} appear: beginning, middle or end?",
-             "In which part of the video is the {x} shown: beginning, middle or end?",
-             "Is the {x} shown at the beginning, middle or end?",
-             "At what time is the {x} visible: beginning, middle or end?",
-             "Beginning, middle or end: when is the {x} shown?",
-             "When can the {x} be seen: beginning, middle or end?"],
-}
-WORDINGS["needle"] = WORDINGS["ocr"]        # the same question about a card that is shown for one frame only
-TYPES = sorted(WORDINGS)
+from vocabulary import COLORS, DIRECTIONS, PAIRS, PLACES, SHAPES, TRAINING_PAIRS, is_held_pair, sort_of
+from wordings import HELD_WORDINGS, LEADS, TAILS, WORDINGS
+
+TYPES = ["color", "shape", "exist", "count", "together", "direction", "position", "ocr", "needle", "order", "after",
+         "before", "first", "last", "when", "longer", "list"]
+PARTS = ["beginning", "middle", "end"]
+MOST, LISTED = 6, 4         # the highest answer to "how many", the longest list
+
+
+@dataclass
+class Question:
+    kind: str
+    fields: dict[str, str]                              # of the wordings
+    answer: str
+    pool: list[str] = field(default_factory=list)       # other answers of the kind; empty: not for multiple choice
 
 
 def ask(R, kind, scenes, frames):
-    """(question, answer) of this kind, or None when the clip gives no cause for it."""
-    found = FACTS[kind](R, scenes, frames)
-    if found is None:
-        return None
-    fields, answer = found
-    question = R.choice(WORDINGS[kind]).format(**fields)
-    return question.replace(" a orange", " an orange"), answer
+    """A Question of this kind about a clip of `frames` distinct frames, or None when the clip gives no cause for it.
 
+    Where the kind allows, each answer that the clip can give is equally likely. No question names a held-out pair
+    that the clip does not show.
+    """
+    found = FACTS[kind](R, scenes, frames)
+    return None if found is None else Question(kind, *found)
+
+
+def plain(question, index, held=False):
+    """The question in its `index`-th wording (counted round and round), trained or held out, without lead or tail."""
+    wordings = (HELD_WORDINGS if held else WORDINGS)[question.kind]
+    text = wordings[index % len(wordings)].format(**question.fields)
+    return text.replace(" a orange", " an orange")
+
+
+def worded(R, question, held=False):
+    return plain(question, int(R.random() * len((HELD_WORDINGS if held else WORDINGS)[question.kind])), held)
+
+
+def dressed(R, text, tail=True):
+    """The text with what people put before and, if `tail`, after a question: mostly nothing."""
+    lead = R.choice(LEADS)
+    if lead.endswith(", "):
+        lead, text = ("", text) if "video" in text else (lead, text[0].lower() + text[1:])
+    return lead + text + (R.choice(TAILS) if tail else "")
+
+
+# What follows gives (fields, answer, pool) or None, from (R, scenes, frames).
 
 def things(scenes, cards=False):
     return [t for s in scenes for t in s.things if t.is_card == cards]
@@ -64,47 +58,57 @@ def lit(scenes):
     return [s for s in scenes if s.things]
 
 
-def balanced(R, answers):
+def balanced(R, answers, pool=()):
     """One of `answers` [(answer, fields)], each answer equally likely however often it occurs."""
     if not answers:
         return None
     answer = R.choice(sorted({a for a, _ in answers}))
-    return R.choice([f for a, f in answers if a == answer]), answer
+    return R.choice([f for a, f in answers if a == answer]), answer, [p for p in pool if p != answer]
 
 
 def color(R, scenes, _):
     shapes = [t.shape for t in things(scenes)]
     return balanced(R, [(COLORS[t.color], {"s": SHAPES[t.shape]}) for t in things(scenes)
-                        if shapes.count(t.shape) == 1])
+                        if shapes.count(t.shape) == 1], COLORS)
 
 
 def shape(R, scenes, _):
     colors = [t.color for s in scenes for t in s.things]
     return balanced(R, [(SHAPES[t.shape], {"c": COLORS[t.color]}) for t in things(scenes)
-                        if colors.count(t.color) == 1])
+                        if colors.count(t.color) == 1], SHAPES)
 
 
 def exist(R, scenes, _):
-    """Absent pairs are made of a colour and a shape that both occur, where there are such: the hard ones."""
+    """Half of the answers are no; two thirds of those are about a colour and a shape that both occur, if possible."""
     shown = {(t.color, t.shape) for t in things(scenes)}
-    absent = [p for p in PAIRS if p not in shown and not is_held_pair(*p)]
-    hard = [p for p in absent if p[0] in {c for c, _ in shown} and p[1] in {s for _, s in shown}]
-    yes = R.random() < 0.5
-    c, s = R.choice(sorted(shown) if yes else hard or absent)
-    return {"x": f"{COLORS[c]} {SHAPES[s]}"}, "Yes" if yes else "No"
+    if not shown:
+        return None
+    yes, pairs = R.random() < 0.5, sorted(shown)
+    if not yes:
+        pairs = [p for p in PAIRS if p not in shown and not is_held_pair(*p)]
+        colors, shapes = {c for c, _ in shown}, {s for _, s in shown}
+        near = [p for p in pairs if p[0] in colors and p[1] in shapes] or [
+            p for p in pairs if p[0] in colors or p[1] in shapes]
+        pairs = near if near and R.random() < 2 / 3 else pairs
+    c, s = R.choice(pairs)
+    return {"x": f"{COLORS[c]} {SHAPES[s]}"}, "Yes" if yes else "No", []
 
 
 def count(R, scenes, _):
     shown = things(scenes)
     answers = [(sum(t.color == i for t in shown), f"{c} objects") for i, c in enumerate(COLORS)]
-    answers += [(sum(t.shape == i for t in shown), "crosses" if s == "cross" else s + "s")
-                for i, s in enumerate(SHAPES)]
+    answers += [(sum(t.shape == i for t in shown), plural(s)) for i, s in enumerate(SHAPES)]
     answers.append((len(things(scenes, cards=True)), "cards"))
-    return balanced(R, [(str(n), {"y": y}) for n, y in answers if n <= 5])
+    return balanced(R, [(str(n), {"y": y}) for n, y in answers if n <= MOST], [str(n) for n in range(MOST + 1)])
+
+
+def plural(shape):
+    return "crosses" if shape == "cross" else shape + "s"
 
 
 def together(R, scenes, _):
-    return balanced(R, [(str(len(s.things)), {"x": t.name}) for s in scenes for t in s.things if not t.is_card])
+    return balanced(R, [(str(len(s.things)), {"x": t.name}) for s in scenes for t in s.things if not t.is_card],
+                    ["1", "2", "3"])
 
 
 def direction(R, scenes, _):
@@ -112,62 +116,135 @@ def direction(R, scenes, _):
     if not any(t.motion for t in things(scenes)):
         return None
     return balanced(R, [(t.motion or "not moving", {"x": t.name}) for s in scenes for t in s.things
-                        if not t.is_card and s.length >= 3])
+                        if not t.is_card and s.length >= 3], [*DIRECTIONS, "not moving"])
 
 
 def position(R, scenes, _):
-    return balanced(R, [(t.place, {"x": t.name}) for t in things(scenes) if not t.motion])
+    return balanced(R, [(t.place, {"x": t.name}) for t in things(scenes) if not t.motion], list(PLACES))
 
 
 def read_card(R, scenes, shown):
+    """The pool is what the clip's other cards say, or at least the same text backwards; options.py draws its own."""
     cards = [t for s in scenes for t in s.things if t.is_card and shown(s)]
     if not cards:
         return None
     t = R.choice(cards)
-    return {"c": COLORS[t.color], "k": "number is" if t.text.isdigit() else "letters are"}, t.text
+    sort = sort_of(t.text)
+    others = [u.text for u in things(scenes, cards=True) if u is not t and u.text != t.text]
+    return ({"c": COLORS[t.color], "k": "letters are" if sort == "letters" else f"{sort} is", "n": sort},
+            t.text, others or [t.text[::-1]])
 
 
 def ocr(R, scenes, frames):
-    return read_card(R, scenes, lambda s: s.length > 1 or frames < 16)
+    return read_card(R, scenes, lambda s: frames < 16 or s.length > 1)
 
 
 def needle(R, scenes, frames):
-    return read_card(R, scenes, lambda s: s.length == 1 and frames >= 16)
+    return read_card(R, scenes, lambda s: frames >= 16 and s.length == 1)
+
+
+def names(R, scenes, *known):
+    """Other things of the clip than `known`; filled up to three with things for training that it does not show."""
+    pool = [t.name for s in scenes for t in s.things if t.name not in known]
+    while len(pool) < 3:
+        c, s = R.choice(TRAINING_PAIRS)
+        name = f"{COLORS[c]} {SHAPES[s]}"
+        if name not in pool and name not in known:
+            pool.append(name)
+    return pool
+
+
+def one_of(names):
+    """"the A or the B", "the A, the B or the C"."""
+    return ", ".join(f"the {n}" for n in names[:-1]) + f" or the {names[-1]}"
 
 
 def order(R, scenes, _):
-    if len(lit(scenes)) < 2:
-        return None
-    a, b = R.sample(lit(scenes), 2)
-    x, z = R.choice(a.things).name, R.choice(b.things).name
-    return {"x": x, "z": z}, x if a.start < b.start else z
-
-
-def edge(scenes, index):
+    """Of two things, or of three one time in three, the one whose scene comes first."""
     live = lit(scenes)
-    if len(live) < 2 or len(live[index].things) != 1:
+    if len(live) < 2:
         return None
-    return {}, live[index].things[0].name
+    chosen = R.sample(live, 3 if len(live) > 2 and R.random() < 1 / 3 else 2)
+    named = [R.choice(s.things).name for s in chosen]
+    answer = min(zip((s.start for s in chosen), named))[1]
+    return {"o": one_of(named)}, answer, [n for n in named if n != answer]
 
 
-def first(R, scenes, _):
-    return edge(scenes, 0)
+def neighbour(step):
+    """What is shown in the scene `step` scenes away, empty ones not counted, where that is one thing alone."""
+    def fact(R, scenes, _):
+        live = lit(scenes)
+        pairs = [(live[i], live[i + step]) for i in range(len(live))
+                 if 0 <= i + step < len(live) and len(live[i + step].things) == 1]
+        if not pairs:
+            return None
+        scene, other = R.choice(pairs)
+        x, answer = R.choice(scene.things).name, other.things[0].name
+        return {"x": x}, answer, names(R, scenes, answer, x)
+    return fact
 
 
-def last(R, scenes, _):
-    return edge(scenes, -1)
+def edge(index):
+    def fact(R, scenes, _):
+        live = lit(scenes)
+        if len(live) < 2 or len(live[index].things) != 1:
+            return None
+        answer = live[index].things[0].name
+        return {}, answer, names(R, scenes, answer)
+    return fact
 
 
 def when(R, scenes, frames):
     """Scenes whose middle lies near a third of the clip are left out: their answer would be a matter of taste."""
+    if frames < 6:
+        return None
     answers = []
     for s in lit(scenes):
         middle = (s.start + s.length / 2) / frames
         if min(abs(middle - 1 / 3), abs(middle - 2 / 3)) >= 0.05:
-            answers += [(("beginning", "middle", "end")[int(middle * 3)], {"x": t.name}) for t in s.things]
-    return balanced(R, answers)
+            answers += [(PARTS[int(middle * 3)], {"x": t.name}) for t in s.things]
+    return balanced(R, answers, PARTS)
+
+
+def longer(R, scenes, _):
+    """Of two scenes the one that lasts at least twice as long as the other."""
+    live = lit(scenes)
+    pairs = [(a, b) for a in live for b in live if a.length >= 2 * b.length]
+    if not pairs:
+        return None
+    a, b = R.choice(pairs)
+    long, short = R.choice(a.things).name, R.choice(b.things).name
+    x, z = (long, short) if R.random() < 0.5 else (short, long)
+    return {"x": x, "z": z}, long, [short]
+
+
+def listing(R, scenes, _):
+    """The order of three named things (half of the time, where there are three scenes), or of all that are something.
+
+    No two things of a list are of one scene, and no list is longer than LISTED.
+    """
+    live = lit(scenes)
+    if len(live) > 2 and R.random() < 0.5:
+        named = [(s.start, R.choice(s.things).name) for s in R.sample(live, 3)]
+        a, b, c = (f"the {name}" for _, name in named)
+        return {"p": f"{a}, {b} and {c}"}, ", ".join(name for _, name in sorted(named)), []
+    groups = {}
+    for i, s in enumerate(live):
+        for t in s.things:
+            keys = ["all cards"] if t.is_card else [f"all {COLORS[t.color]} objects", "all " + plural(SHAPES[t.shape])]
+            for key in (*keys, "everything"):
+                groups.setdefault(key, []).append((i, t.name))
+    lists = {}
+    for key, found in groups.items():
+        if len({i for i, _ in found}) == len(found) <= LISTED:
+            lists.setdefault(len(found), []).append(({"p": key}, ", ".join(name for _, name in found)))
+    lengths = [n for n in lists if n > 1] or [n for n in lists if len(live) == 1]
+    if not lengths:
+        return None
+    return *R.choice(lists[R.choice(lengths)]), []
 
 
 FACTS = {"color": color, "shape": shape, "exist": exist, "count": count, "together": together,
          "direction": direction, "position": position, "ocr": ocr, "needle": needle, "order": order,
-         "first": first, "last": last, "when": when}
+         "after": neighbour(1), "before": neighbour(-1), "first": edge(0), "last": edge(-1), "when": when,
+         "longer": longer, "list": listing}

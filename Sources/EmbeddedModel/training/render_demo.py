@@ -16,7 +16,7 @@ import sys
 
 import numpy as np
 
-from questions import TYPES, ask
+from questions import TYPES, ask, worded
 from renderer import Renderer, camera, place_layers
 from scenes import clip_scenes
 from vocabulary import SIDE
@@ -31,12 +31,8 @@ RATE, SIZE, CRF = 10, 448, 29
 def choose_scenes(number, frames):
     """(random generator just after the draw, scenes) of clip `number`."""
     for seed in range(1000 * number, 1000 * number + 1000):
-        R = random.Random(seed)
-        try:
-            scenes = clip_scenes(R, frames)
-        except IndexError:                          # no colour left for the shape that is kept back
-            continue
-        probe = random.Random(0)
+        R, probe = random.Random(seed), random.Random(0)
+        scenes = clip_scenes(R, frames)
         if (any(len(s.things) > 1 for s in scenes)
                 and all(ask(probe, kind, scenes, frames) is not None for kind in TYPES)):
             return R, scenes
@@ -65,9 +61,9 @@ def main(out):
         name = f"generated_{number}.mp4"
         encode(pixels, copies, os.path.join(videos, name))
         for kind in itertools.islice(turns, QUESTIONS_PER_CLIP):
-            question, answer = ask(R, kind, scenes, frames)
+            question = ask(R, kind, scenes, frames)
             rows.append({"custom_id": f"generated_{number}/{kind}", "video": f"videos/{name}",
-                         "question": question, "expected": answer})
+                         "question": worded(R, question), "expected": question.answer})
     with open(os.path.join(out, "questions.jsonl"), "w", encoding="utf-8") as manifest:
         manifest.writelines(json.dumps(row) + "\n" for row in rows)
     print(f"{len(CLIPS)} clips, {len(rows)} questions in {out}")

@@ -1,21 +1,23 @@
 #!/usr/bin/env python3
-"""A frozen evaluation set as real video files, with a manifest for `zipvl-batch eval`.
+"""Evaluation sets as real video files, with manifests for `zipvl-batch eval`.
 
-    python3 render_evaluation.py --items 500 --frames 64 --seed 1 --out DIR --jobs 2
+    python3 render_evaluation.py --set test|dev|ci --out DIR [--frames 8,64]
 
-Writes DIR/clips/NNNN.* and DIR/manifest.jsonl, one item a line. Clips differ in size, shape, rate, codec and quality.
-A clip shows --frames distinct frames, each once or several times over; that many frames, sampled evenly by index,
-show every distinct one exactly once, so that a card shown for a single one of them is seen.
+writes a set of test_set.py: DIR/FRAMES/SPLIT.jsonl, and the clips that all splits of a length share. It refuses when
+the plan is not the one that test_set.sha256 froze. What is there already is not rendered again.
 
-Each clip draws from a generator of its own, seeded with a text that holds --seed, --frames and the clip's number.
-Training and the demo are seeded with whole numbers, so no stream here is one of theirs. Nothing looks at what a model
-answers. The manifest is the same for the same options; the bytes of the videos depend on ffmpeg's encoders. Needs
-NumPy and the ffmpeg program with libx264, libx265 and libvpx.
+    python3 render_evaluation.py --items 500 --frames 64 --seed 1 --out DIR
+
+writes DIR/manifest.jsonl: questions of every kind about clips of one length, from seeds that no set uses.
+
+Clips differ in size, shape, rate, codec and quality. A clip shows so many distinct frames, each once or several times
+over; that many frames, sampled evenly by index, show every distinct one exactly once, so that a card shown for a single
+one of them is seen. Nothing looks at what a model answers. Manifests are the same for the same options; the bytes of
+the videos depend on ffmpeg's encoders. Needs NumPy and the ffmpeg program with libx264, libx265 and libvpx.
 """
 import argparse
 import collections
 import hashlib
-import json
 import multiprocessing
 import os
 import random
@@ -23,102 +25,132 @@ import random
 import numpy as np
 
 from encoder import canvas, encode, widened
-from evaluation_questions import GROUPS, ask_group
-from renderer import Renderer, camera, place_layers
-from scenes import clip_scenes
+from renderer import ASSETS, Renderer, camera, place_layers
+from scenes import Held
+from test_set import FRAMES, GROUPS, SETS, digest, files, frozen, lines, plan, plan_split
 
-QUESTIONS_PER_CLIP = 5
-SIZES = [(224, 224), (256, 256), (336, 336), (448, 448), (480, 480),
-         (320, 240), (426, 240), (640, 360), (480, 384), (240, 320), (270, 480)]
-RATES = ["5", "8", "10", "12.5", "15", "24000/1001", "25", "30"]
-COPIES = [1, 1, 1, 2, 3]
-# Suffix of the file, ffmpeg's arguments, qualities. The clips take turns.
-CODECS = [
-    ("mp4", "-c:v libx264 -preset fast -crf {q} -movflags +faststart", (18, 23, 28)),
-    ("webm", "-c:v libvpx-vp9 -deadline good -cpu-used 5 -b:v 0 -crf {q}", (24, 30, 36)),
-    ("mp4", "-c:v mpeg4 -bf 2 -q:v {q}", (2, 3, 5)),
-    ("mkv", "-c:v libx264 -preset medium -profile:v main -g 30 -crf {q}", (18, 23, 28)),
-    ("mp4", "-c:v libx265 -preset veryfast -tag:v hvc1 -x265-params log-level=error:pools=none:frame-threads=1"
-            " -crf {q}", (20, 24, 28)),
-    ("webm", "-c:v libvpx -deadline good -cpu-used 4 -auto-alt-ref 0 -b:v 4M -crf {q}", (6, 10, 16)),
-    ("mov", "-c:v libx264 -preset veryfast -bf 0 -g 12 -crf {q}", (18, 23, 28)),
-]
-Clip = collections.namedtuple("Clip", "name seed frames copies rate size codec")
+HERE = os.path.dirname(os.path.abspath(__file__))
+GREY = 128
+renderer = None                                 # one a process
 
 
-def random_of(clip_seed):
-    """The generator of a clip and the scenes that it drew first."""
-    R = random.Random(clip_seed)
-    while True:
-        try:
-            return R, clip_scenes(R, int(clip_seed.split("/")[2]))
-        except IndexError:                          # no colour left for the shape that is kept back
-            continue
-
-
-def plan(items, frames, seed):
-    """(clips, rows of the manifest). Of what a clip gives cause for, the groups asked least so far come first."""
-    asked, clips, rows = collections.Counter(), [], []
-    while len(rows) < items:
-        number = len(clips) + 1
-        if number > items + 20:
-            raise SystemExit(f"clips of {frames} frames give cause for too few questions")
-        clip_seed = f"evaluation/{seed}/{frames}/{number}"
-        _, scenes = random_of(clip_seed)
-        R = random.Random(clip_seed + "/questions")
-        suffix, codec, qualities = CODECS[(number - 1) % len(CODECS)]
-        name = f"clips/{number:04d}.{suffix}"
-        clips.append(Clip(name, clip_seed, frames, R.choice(COPIES), R.choice(RATES), R.choice(SIZES),
-                          codec.format(q=R.choice(qualities)).split()))
-        turn = sorted(GROUPS, key=lambda group: (asked[group], R.random()))
-        texts, wanted = set(), min(QUESTIONS_PER_CLIP, items - len(rows))
-        for group in turn:
-            item = ask_group(R, group, scenes, frames) if len(texts) < wanted else None
-            if item is not None and item["question"] not in texts:
-                texts.add(item["question"])
-                asked[group] += 1
-                rows.append({"video": name, **item, "custom_id": f"{number:04d}/{group}"})
-    return clips, rows
+def pixels(clip):
+    """Distinct frames [frames, rows, columns, 3] uint8 of a clip, SIDE on the shorter edge."""
+    columns, rows = canvas(*clip.size)
+    if clip.look == "blank":
+        return np.full((clip.frames, rows, columns, 3), GREY, np.uint8)
+    global renderer
+    renderer = renderer or Renderer()
+    R, scenes = clip.scenes()
+    layers, backgrounds = place_layers(R, scenes, clip.frames)
+    settings = camera(R)
+    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(clip.seed.encode()).digest()[:8], "big"))
+    frames = widened(layers, columns, rows, lambda moved: renderer.clip(moved, backgrounds, *settings, rng))
+    if clip.look == "shuffled":
+        turn = list(range(clip.frames))
+        random.Random(clip.seed + "/shuffled").shuffle(turn)
+        frames = frames[turn]
+    return frames
 
 
 def render(job):
-    clip, out = job
-    R, scenes = random_of(clip.seed)
-    layers, backgrounds = place_layers(R, scenes, clip.frames)
-    settings, renderer = camera(R), Renderer()
-    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(clip.seed.encode()).digest()[:8], "big"))
-    pixels = widened(layers, *canvas(*clip.size),
-                     lambda moved: renderer.clip(moved, backgrounds, *settings, rng))
-    path = os.path.join(out, clip.name)
-    encode(np.repeat(pixels, clip.copies, axis=0), path, clip.rate, *clip.size, clip.codec)
+    """Bytes of the file that was written."""
+    clip, folder = job
+    path = os.path.join(folder, clip.name)
+    encode(np.repeat(pixels(clip), clip.copies, axis=0), path, clip.rate, *clip.size, clip.codec.split())
     return os.path.getsize(path)
 
 
-def main():
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--items", type=int, default=500, help="questions in all")
-    options.add_argument("--frames", type=int, default=64, help="distinct frames of each clip, to be sampled")
-    options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--out", required=True, metavar="DIR")
-    options.add_argument("--jobs", type=int, default=2, help="clips rendered at once")
-    options = options.parse_args()
-    if options.items < 1 or options.jobs < 1 or not 2 <= options.frames <= 1024:
-        raise SystemExit("--items and --jobs must be 1 or more, --frames 2 to 1024")
+def render_all(clips, folder, jobs):
+    os.makedirs(os.path.join(folder, "clips"), exist_ok=True)
+    # The longest first, so that no process is left with one at the end.
+    clips = sorted(clips, key=lambda clip: -clip.frames * clip.copies * clip.size[0] * clip.size[1])
+    with multiprocessing.Pool(jobs) as pool:
+        return sum(pool.imap_unordered(render, [(clip, folder) for clip in clips]))
 
-    clips, rows = plan(options.items, options.frames, options.seed)
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    os.makedirs(os.path.join(options.out, "clips"), exist_ok=True)
-    manifest = os.path.join(options.out, "manifest.jsonl")
-    if os.path.exists(manifest):
-        os.remove(manifest)                         # it comes back when all its clips are there
-    with multiprocessing.Pool(options.jobs) as pool:
-        size = sum(pool.imap_unordered(render, [(clip, options.out) for clip in clips]))
-    with open(manifest, "w", encoding="utf-8") as file:
+
+def remove(path):
+    if os.path.exists(path):
+        os.remove(path)
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as file:
         file.write(text)
+
+
+def look_of_pixels():
+    """A hash of all that decides what a planned clip looks like."""
+    total = hashlib.sha256()
+    for path in [ASSETS, *(os.path.join(HERE, name) for name in ("renderer.py", "encoder.py", "render_evaluation.py"))]:
+        with open(path, "rb") as file:
+            total.update(hashlib.sha256(file.read()).digest())
+    return total.hexdigest()
+
+
+def render_set(name, out, lengths, jobs):
+    parts = plan(name)
+    value = digest(parts)
+    if frozen().get(name) != value:
+        raise SystemExit(f"this is not the frozen set `{name}`: its plan has the hash {value}, test_set.sha256 has "
+                         f"{frozen().get(name)}")
+    stamp = f"{name} {value} {look_of_pixels()}\n"
+    for part in parts:
+        if lengths and part.frames not in lengths:
+            continue
+        folder = os.path.join(out, str(part.frames))
+        stamp_path = os.path.join(folder, "stamp.txt")
+        if os.path.exists(stamp_path) and open(stamp_path, encoding="utf-8").read() == stamp:
+            print(f"{part.frames} frames: {len(part.clips)} clips are there")
+            continue
+        remove(stamp_path)
+        for split in part.splits:
+            remove(os.path.join(folder, f"{split}.jsonl"))      # comes back when all its clips are there
+        size = render_all(part.clips, folder, jobs)
+        for path, text in files([part]).items():
+            write(os.path.join(out, path), text)
+        write(stamp_path, stamp)
+        print(f"{part.frames} frames: {len(part.clips)} clips, {size / 2**20:.1f} MiB, "
+              f"{sum(map(len, part.splits.values()))} items", flush=True)
+    print(f"{name}, sha256 {value}")
+
+
+def render_items(items, frames, seed, out, jobs):
+    clips, rows, _ = plan_split(f"evaluation/{seed}", "", "evaluation", frames, items, GROUPS, Held(), per_clip=5)
+    manifest, text = os.path.join(out, "manifest.jsonl"), lines(rows)
+    remove(manifest)                                            # comes back when all its clips are there
+    size = render_all(clips, out, jobs)
+    write(manifest, text)
     groups = collections.Counter(row["group"] for row in rows)
     print(", ".join(f"{group} {groups[group]}" for group in GROUPS))
     print(f"{len(clips)} clips, {size / 2**20:.1f} MiB, {len(rows)} items in {manifest}")
     print(f"sha256 {hashlib.sha256(text.encode()).hexdigest()}")
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--set", choices=SETS, help="a set of test_set.py")
+    options.add_argument("--frames", help="distinct frames of a clip (default: 64); with --set: which lengths, "
+                                          "separated by commas (default: all)")
+    options.add_argument("--items", type=int, default=500, help="questions in all, without --set")
+    options.add_argument("--seed", type=int, default=1, help="without --set")
+    options.add_argument("--out", required=True, metavar="DIR")
+    options.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="clips rendered at once")
+    options = options.parse_args()
+    try:
+        lengths = [int(text) for text in options.frames.split(",")] if options.frames else []
+    except ValueError:
+        raise SystemExit(f"--frames {options.frames}: expected whole numbers") from None
+    if options.jobs < 1 or options.items < 1:
+        raise SystemExit("--items and --jobs must be 1 or more")
+    if options.set:
+        if not set(lengths) <= set(FRAMES):
+            raise SystemExit(f"--frames {options.frames}: the sets have {FRAMES}")
+        render_set(options.set, options.out, lengths, options.jobs)
+    else:
+        if len(lengths) > 1 or not all(2 <= frames <= 1024 for frames in lengths):
+            raise SystemExit(f"--frames {options.frames}: expected one length of 2 to 1024 without --set")
+        render_items(options.items, *(lengths or [64]), options.seed, options.out, options.jobs)
 
 
 if __name__ == "__main__":

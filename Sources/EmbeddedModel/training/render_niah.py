@@ -2,7 +2,7 @@
 """What `zipvl-batch niah` hides and where: python3 render_niah.py OUT      (NumPy and the ffmpeg program; seconds)
 
 Writes OUT/haystack.mp4, 256 frames of ordinary scenes without any card, and OUT/needle_N.png with OUT/needles.jsonl:
-cards with three digits or letters, one of each colour, and the question that each of them answers. The wordings are
+cards with a number, a word or letters, one of each colour, and the question that each of them answers. The wordings are
 those that the model was trained on. Every draw comes from a seed that holds a text, so none is training's or the
 demo's. Nothing looks at what a model answers.
 """
@@ -15,10 +15,10 @@ import sys
 import numpy as np
 
 from encoder import encode, write_png
-from questions import WORDINGS
+from questions import ask, plain
 from renderer import Renderer, place_layers
-from scenes import Scene, background, card, clip_scenes
-from vocabulary import COLORS, SIDE, TEXTURES, HELD_TEXTURES
+from scenes import Scene, card, clip_scenes, scenery
+from vocabulary import COLORS
 
 FRAMES, RATE, SIZE = 256, 10, 224
 CODEC = "-c:v libx264 -preset slow -crf 26 -movflags +faststart".split()
@@ -30,10 +30,7 @@ STILL = (1.0, 0.0, 0.0, False)
 def haystack(renderer):
     for attempt in itertools.count():
         R = random.Random(f"niah/haystack/{attempt}")
-        try:
-            scenes = clip_scenes(R, FRAMES, card_share=0)
-        except IndexError:                          # no colour left for the shape that is kept back
-            continue
+        scenes = clip_scenes(R, FRAMES, card_share=0)
         if not any(t.is_card for s in scenes for t in s.things):     # a card is given to most clips that drew none
             return renderer.clip(*place_layers(R, scenes, FRAMES), *CAMERA, np.random.default_rng(1))
 
@@ -41,14 +38,10 @@ def haystack(renderer):
 def needle(renderer, color):
     """(frame, question, what the card says)."""
     R = random.Random(f"niah/needle/{color}")
-    thing = card(R, [color], held=False)
-    scene = Scene(0, 1, [thing], R.randrange(TEXTURES - HELD_TEXTURES), background(R, 1.5, 0.12),
-                  background(R, 1.0, 0.15), (R.randrange(SIDE), R.randrange(SIDE)))
+    scene = Scene(0, 1, [card(R, [color])], *scenery(R))
     frame = renderer.clip(*place_layers(R, [scene], 1), *STILL, np.random.default_rng(1))[0]
-    wordings = WORDINGS["needle"]
-    question = wordings[color % len(wordings)].format(
-        c=COLORS[color], k="number is" if thing.text.isdigit() else "letters are")
-    return frame, question, thing.text
+    question = ask(R, "ocr", [scene], 1)            # of a clip of one frame: "needle" is for long ones
+    return frame, plain(question, color), question.answer
 
 
 def main(out):

@@ -71,7 +71,7 @@ def camera(R):
 class Renderer:
     def __init__(self, path=ASSETS):
         with np.load(path) as assets:
-            self.atlas = assets["atlas"].astype(np.float32)              # [8 shapes + 4 fonts x 36 glyphs, S, S]
+            self.atlas = assets["atlas"].astype(np.float32)              # [8 shapes + 14 fonts x 36 glyphs, S, S]
             self.textures = assets["tex"].astype(np.float32) / 255       # [96, SIDE, SIDE]
 
     def draw(self, layers, background):

@@ -2,19 +2,28 @@
 import math
 from dataclasses import dataclass, field
 
-import numpy as np
+from vocabulary import (CAPITALS, CODES, COLORS, DIRECTIONS, FONTS, HELD_FONTS, HELD_PAIRS, HELD_TEXTURES, PLACES,
+                        SHAPES, SIDE, TEXTURES, TRAINING_PAIRS, WORD_SET, is_held_code, is_held_pair)
 
-from vocabulary import (COLORS, DIRECTIONS, GLYPHS, HELD_PAIRS, HELD_TEXTURES, PLACES, SHAPES, TEXTURES,
-                        TRAINING_PAIRS, is_held_code, is_held_pair, SIDE)
+PLACE_NAMES, DIRECTION_NAMES = list(PLACES), list(DIRECTIONS)
 
 
-@dataclass
+@dataclass(frozen=True)
+class Held:
+    """Which factors of a clip are drawn from what training never shows. None of them: a clip of the training kind."""
+    pairs: bool = False             # colour and shape; four objects in five, as long as there are held-out pairs left
+    codes: bool = False             # what every card says
+    fonts: bool = False             # the face of every card
+    textures: bool = False          # the background of every scene
+
+
+@dataclass(slots=True)
 class Thing:
     """A coloured shape at one of five places, still or moving; or a card with three characters."""
     color: int                      # index into COLORS
     shape: int | None = None        # index into SHAPES; None for a card
-    text: str | None = None         # a card's three digits or three letters
-    place: str | None = None        # key of PLACES
+    text: str | None = None         # a card's three digits, three letters or word
+    place: str | None = None        # key of PLACES; where a moving thing would stand if it stood still
     motion: str | None = None       # key of DIRECTIONS; None stands still
     size: float = 0.0               # half extent in pixels
     font: int = 0
@@ -26,18 +35,18 @@ class Thing:
 
     @property
     def name(self):
-        return f"{COLORS[self.color]} {'card' if self.is_card else SHAPES[self.shape]}"
+        return f"{COLORS[self.color]} {'card' if self.text is not None else SHAPES[self.shape]}"
 
 
-@dataclass
+@dataclass(slots=True)
 class Scene:
     """Frames start ..< start + length show the same things on the same background."""
     start: int
     length: int
     things: list[Thing] = field(default_factory=list)
     texture: int = 0
-    dark: np.ndarray | None = None  # RGB where the texture is 0
-    light: np.ndarray | None = None # RGB where the texture is 1
+    dark: tuple[float, float, float] | None = None      # RGB where the texture is 0
+    light: tuple[float, float, float] | None = None     # RGB where the texture is 1
     origin: tuple[int, int] = (0, 0)
     pan: tuple[int, int] = (0, 0)   # pixels the background moves per frame
 
@@ -70,28 +79,31 @@ def scene_lengths(R, frames, kinds, weights):
     if len(needles) == len(kinds):
         needles = set()
     weights = [0 if i in needles else w for i, w in enumerate(weights)]
-    lengths, free, seen, used = [], frames - len(kinds), 0.0, 0
+    lengths, free, total, seen, used = [], frames - len(kinds), sum(weights), 0.0, 0
     for w in weights:
         seen += w
-        upto = round(free * seen / sum(weights))
+        upto = round(free * seen / total)
         lengths.append(1 + upto - used)
         used = upto
     return lengths
 
 
-def clip_scenes(R, frames, held=False, card_share=0.22):
+def clip_scenes(R, frames, held=Held(), card_share=0.22):
     """The scenes of a clip of `frames` distinct frames, drawn from the random.Random `R`.
 
-    No colour-shape pair and no card colour comes twice, but for one shape and one colour that are given to two
-    things of their own, so that "how many stars" is not always 0 or 1. `held` draws from the held-out split as well.
+    No colour-shape pair and no card colour comes twice, but for one shape and one colour that are kept for two things
+    of their own, so that "which color is the star" has cause in long clips too.
     """
     kinds, weights = scene_kinds(R, frames, card_share)
     lengths = scene_lengths(R, frames, kinds, weights)
-    kept_shape, kept_color = R.randrange(8), R.randrange(8)
+    kept_color, kept_shape = int(R.random() * 8), int(R.random() * 8)
     pairs = [p for p in TRAINING_PAIRS if p[0] != kept_color and p[1] != kept_shape]
-    held_pairs = [p for p in HELD_PAIRS if p[0] != kept_color and p[1] != kept_shape]
+    held_pairs = [p for p in HELD_PAIRS if p[0] != kept_color and p[1] != kept_shape] if held.pairs else []
     R.shuffle(pairs)
     R.shuffle(held_pairs)
+    if R.random() < 0.4:                            # many things of one colour or shape: something to count
+        axis, value = int(R.random() * 2), int(R.random() * 8)
+        pairs.sort(key=lambda p: R.random() + (p[axis] == value))
     card_colors = [c for c in range(8) if c != kept_color]
     R.shuffle(card_colors)
 
@@ -100,46 +112,52 @@ def clip_scenes(R, frames, held=False, card_share=0.22):
         things = []
         if kind == "card" and card_colors:
             things.append(card(R, card_colors, held))
-        elif kind == "object":
-            things = objects(R, length, pairs, held_pairs if held else [])
-        dark, light = (background(R, low_power, tint) for low_power, tint in ((1.5, 0.12), (1.0, 0.15)))
-        if held and R.random() < 0.5:
-            texture = TEXTURES - 1 - R.randrange(HELD_TEXTURES)
-        else:
-            texture = R.randrange(TEXTURES - HELD_TEXTURES)
-        scenes.append(Scene(start, length, things, texture, dark, light, (R.randrange(SIDE), R.randrange(SIDE)),
-                            (R.choice((0, 0, 1, -2)), R.choice((0, 0, 1)))))
+        elif kind != "empty":                       # a card without a colour left becomes an object
+            things = objects(R, length, pairs, held_pairs)
+        scenes.append(Scene(start, length, things, *scenery(R, held)))
         start += length
-
-    shown = [t for s in scenes for t in s.things if not t.is_card]
-    R.shuffle(shown)
-    if shown:
-        colors = [c for c in range(8) if c != kept_color and (held or not is_held_pair(c, kept_shape))]
-        shown[0].color, shown[0].shape = R.choice(colors), kept_shape
-    if len(shown) > 1:
-        shapes = [s for s in range(8) if s != kept_shape and (held or not is_held_pair(kept_color, s))]
-        shown[1].color, shown[1].shape = kept_color, R.choice(shapes)
+    give_kept(R, [t for s in scenes for t in s.things if not t.is_card], kept_color, kept_shape, held)
     return scenes
 
 
-def card(R, colors, held):
-    """A card of a colour not used before, with three digits (two times in three) or three letters."""
+def give_kept(R, shown, color, shape, held):
+    """One thing gets the kept shape, another one the kept colour."""
+    R.shuffle(shown)
+    if shown:
+        shown[0].color, shown[0].shape = pick_pair(R, [(c, shape) for c in range(8) if c != color], held)
+    if len(shown) > 1:
+        shown[1].color, shown[1].shape = pick_pair(R, [(color, s) for s in range(8) if s != shape], held)
+
+
+def pick_pair(R, pairs, held):
+    """A pair for training, or the held-out one among `pairs` if there is one and it is wanted."""
+    wanted = [p for p in pairs if is_held_pair(*p)] if held.pairs else []
+    return R.choice(wanted or [p for p in pairs if not is_held_pair(*p)])
+
+
+def card_text(R, held=False):
+    """Three digits (55 %), a word (25 %) or three random letters (20 %), from the held-out texts or from the others."""
+    u = R.random()
+    if u < 0.8:
+        return R.choice(CODES["number" if u < 0.55 else "word", held])
     while True:
-        glyphs = GLYPHS[:10] if R.random() < 0.65 else GLYPHS[10:]
-        text = "".join(R.choice(glyphs) for _ in range(3))
-        if is_held_code(text) == held:
-            break
-    color = colors.pop()
-    font = 3 if held and R.random() < 0.5 else R.randrange(3)
-    return Thing(color, text=text, font=font, angle=R.uniform(-0.06, 0.06))
+        text = "".join(R.choices(CAPITALS, k=3))
+        if is_held_code(text) == held and text not in WORD_SET:
+            return text
+
+
+def card(R, colors, held=Held()):
+    """A card of a colour that is taken from the end of `colors`."""
+    font = FONTS - 1 - int(R.random() * HELD_FONTS) if held.fonts else int(R.random() * (FONTS - HELD_FONTS))
+    return Thing(colors.pop(), text=card_text(R, held.codes), font=font, angle=R.uniform(-0.06, 0.06))
 
 
 def objects(R, length, pairs, held_pairs):
     """One to three objects at different places; a lone one may move when its scene has three frames or more."""
     count = 1 if R.random() < 0.62 else R.choice((2, 3))
     things = []
-    for place in R.sample(list(PLACES), count):
-        if held_pairs and R.random() < 0.6:
+    for place in R.sample(PLACE_NAMES, count):
+        if held_pairs and (not pairs or R.random() < 0.8):
             color, shape = held_pairs.pop()
         elif pairs:
             color, shape = pairs.pop()
@@ -147,13 +165,23 @@ def objects(R, length, pairs, held_pairs):
             continue
         motion = None
         if count == 1 and length >= 3 and R.random() < 0.6:
-            motion = R.choice(list(DIRECTIONS))
+            motion = R.choice(DIRECTION_NAMES)
         size = R.uniform(13, 19) if count > 1 else R.uniform(13, 24)
         things.append(Thing(color, shape, place=place, motion=motion, size=size, angle=R.uniform(-0.15, 0.15)))
     return things
 
 
+def scenery(R, held=Held()):
+    """Texture, its two colours, origin and movement of a background, in the order of Scene's fields."""
+    if held.textures:
+        texture = TEXTURES - 1 - int(R.random() * HELD_TEXTURES)
+    else:
+        texture = int(R.random() * (TEXTURES - HELD_TEXTURES))
+    origin, pan = (int(R.random() * SIDE), int(R.random() * SIDE)), (R.choice((0, 0, 1, -2)), R.choice((0, 0, 1)))
+    return texture, background(R, 1.5, 0.12), background(R, 1.0, 0.15), origin, pan
+
+
 def background(R, power, tint):
     """A dark grey with a little colour, so that every object stands out from it."""
-    return (np.array([R.random() ** power * 0.5] * 3, np.float32)
-            + np.array([R.uniform(0, tint) for _ in range(3)], np.float32))
+    grey = R.random() ** power * 0.5
+    return grey + tint * R.random(), grey + tint * R.random(), grey + tint * R.random()
