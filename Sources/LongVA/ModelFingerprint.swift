@@ -3,9 +3,11 @@ import FoundationEssentials
 import Torch
 
 /// Identifies a model by everything that can change its answers, without reading 16 GB at each start:
-/// SHA-256 over config.json, generation_config.json, the tokenizer's files, and each safetensors
-/// file's name, size and header.
+/// SHA-256 over config.json, generation_config.json, the tokenizer's files, each safetensors file's
+/// name, size and header, and a kilobyte from the middle of each tensor: weights that were trained
+/// further differ in nothing else.
 enum ModelFingerprint {
+    private static let sampleBytes = 1024
     private static let smallFiles = [
         "config.json", "generation_config.json", "vocab.json", "merges.txt", "tokenizer.json",
         "tokenizer_config.json", "added_tokens.json", "special_tokens_map.json",
@@ -29,6 +31,9 @@ enum ModelFingerprint {
                 let file = try SafetensorsFile(path: path)
                 hash.update(data: Data("\(name)\0\(file.fileSize)\0".utf8))
                 hash.update(data: Data(file.headerBytes))
+                for tensor in file.entries.keys.sorted() {
+                    hash.update(data: Data(file.sample(tensor, count: sampleBytes)))
+                }
             }
         }
         return hash.finalize().map { byte in

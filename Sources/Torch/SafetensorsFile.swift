@@ -57,6 +57,14 @@ package final class SafetensorsFile {
             borrowing: base + entry.start, shape: entry.shape, entry.dtype, owner: self)
     }
 
+    /// Bytes from the middle of a tensor, `count` at most: enough to tell other weights of the same shape.
+    package func sample(_ name: String, count: Int) -> [UInt8] {
+        guard let entry = entries[name] else { return [] }
+        let taken = min(count, entry.byteCount)
+        let start = entry.start + (entry.byteCount - taken) / 2
+        return Array(UnsafeRawBufferPointer(start: base + start, count: taken))
+    }
+
     private static func map(_ path: String) throws -> (UnsafeRawPointer, Int) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {

@@ -60,6 +60,14 @@ struct DemoCommand: AsyncParsableCommand {
         print(table.text(width: Terminal.width(of: 1)))
         let judged = rows.compactMap(\.isCorrect)
         print("generated clips: \(judged.filter { $0 }.count) of \(judged.count) right")
+        if judged.count < rows.count {
+            print(
+                """
+                real videos: \(rows.count - judged.count) answers that mean nothing. The model that \
+                comes with the program knows generated scenes only; for footage give `enqueue` and `work` \
+                a LongVA-7B with --model.
+                """)
+        }
         print(
             """
             The same from the database:

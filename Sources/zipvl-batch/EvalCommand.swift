@@ -47,6 +47,11 @@ struct EvalCommand: AsyncParsableCommand {
             valueName: "dir"))
     var videos: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Only the first questions; a later run with more goes on.", valueName: "n"))
+    var limit: Int?
+
     @Option(help: ArgumentHelp("Name of the run, for several of one manifest.", valueName: "name"))
     var name = "default"
 
@@ -77,6 +82,7 @@ struct EvalCommand: AsyncParsableCommand {
         if let count = frames.values.first(where: { !(1...65536).contains($0) }) {
             throw ValidationError("--frames \(count): expected 1 to 65536")
         }
+        if let limit, limit < 1 { throw ValidationError("--limit \(limit): expected 1 or more") }
         try OutputFile.check(out, flag: "--out")
         try DrawingFile.check(plot, flag: "--plot")
         try DrawingFile.check(plotLayers, flag: "--plot-layers")
@@ -99,13 +105,16 @@ struct EvalCommand: AsyncParsableCommand {
         if ending.isForced, let signal = ending.stoppedBy { _exit(128 + signal) }
 
         let answers = try await queue.evaluationAnswers(ending.evaluation.methods)
-        let columns = ending.evaluation.methods.map { id in answers.filter { $0.method == id } }
+        let asked = Array(source.items.prefix(limit ?? source.items.count))
+        let columns = ending.evaluation.methods.map { id in
+            answers.filter { $0.method == id && $0.item < asked.count }
+        }
         let summary = EvaluationSummary(
-            items: source.items, plan: plan, answers: columns, baseline: baseline)
-        try show(summary, source, plan)
+            items: asked, plan: plan, answers: columns, baseline: baseline)
+        try show(summary, asked.count, plan)
         try draw(summary, plan, columns)
         let stands = summary.methods.reduce(0) { $0 + $1.answered + $1.failed }
-        if stands < source.items.count * plan.methods.count {
+        if stands < asked.count * plan.methods.count {
             throw ExitCode(CommandExit.workLeft)
         }
         if summary.methods.contains(where: { $0.failed > 0 }) {
@@ -126,7 +135,7 @@ struct EvalCommand: AsyncParsableCommand {
         let signals = SignalWatch(stop)
         defer { signals.stop() }
         let evaluator = Evaluator(
-            engine: engine, store: queue, items: source.items, plan: plan,
+            engine: engine, store: queue, items: source.items, plan: plan, limit: limit,
             observe: { progress.handle($0) })
         let spec = EvaluationSpec(
             name: name, manifest: URL(fileURLWithPath: manifest).standardizedFileURL.path,
@@ -146,9 +155,9 @@ struct EvalCommand: AsyncParsableCommand {
     }
 
     private func show(
-        _ summary: EvaluationSummary, _ source: EvaluationSource, _ plan: EvaluationPlan
+        _ summary: EvaluationSummary, _ items: Int, _ plan: EvaluationPlan
     ) throws {
-        let tables = EvalTables(summary, items: source.items.count, plan: plan)
+        let tables = EvalTables(summary, items: items, plan: plan)
         if global.json {
             for line in summary.methods { try JSONLine.print(EvalLine(line)) }
             for line in summary.groups { try JSONLine.print(EvalLine(line)) }

@@ -76,6 +76,19 @@ import Testing
         #expect(try Self.table(again.output) == expected)
     }
 
+    @Test(.timeLimit(.minutes(5)))
+    func `with a limit only the first questions are asked, and a run without one goes on`() throws {
+        let fixture = try Self.fixture()
+        defer { fixture.remove() }
+        let few = try fixture.run(Self.eval("list.jsonl", queue: "few.db", "--limit", "5", "--json"))
+        #expect(few.code == 0, "\(few.errors)")
+        #expect(try Self.table(few.output).allSatisfy { $0.contains(#""n":5"#) })
+        let rest = try fixture.run(Self.eval("list.jsonl", queue: "few.db", "--json"))
+        #expect(rest.errors.hasPrefix("20 of 168 answers stand from before"), "\(rest.errors)")
+        let whole = try fixture.run(Self.eval("list.jsonl", queue: "whole.db", "--json"))
+        #expect(try Self.table(rest.output) == Self.table(whole.output))
+    }
+
     @Test func `a video that cannot be read fails its items, and the rest is answered`() throws {
         let fixture = try Self.fixture()
         defer { fixture.remove() }

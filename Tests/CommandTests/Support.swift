@@ -27,9 +27,12 @@ struct CommandFixture {
         return file.path
     }
 
+    /// - Parameter changes: of the environment; `nil` removes a variable
     @discardableResult
-    func run(_ arguments: [String], input: String = "") throws -> Ending {
-        try start(arguments, input: input).end()
+    func run(
+        _ arguments: [String], input: String = "", environment changes: [String: String?] = [:]
+    ) throws -> Ending {
+        try start(arguments, input: input, environment: changes).end()
     }
 
     /// A program that runs. Each stream goes to a file: a pipe that nobody empties would stop it.
@@ -50,7 +53,9 @@ struct CommandFixture {
         }
     }
 
-    func start(_ arguments: [String], input: String = "") throws -> Running {
+    func start(
+        _ arguments: [String], input: String = "", environment changes: [String: String?] = [:]
+    ) throws -> Running {
         let process = Process()
         process.executableURL = Self.binary
         process.arguments = arguments
@@ -58,6 +63,7 @@ struct CommandFixture {
         var environment = ProcessInfo.processInfo.environment
         environment["ZIPVL_QUEUE"] = nil
         environment["COLUMNS"] = "80"
+        for (name, value) in changes { environment[name] = value }
         process.environment = environment
         let streams = folder.appending(path: ".streams-\(UUID())")
         try FileManager.default.createDirectory(at: streams, withIntermediateDirectories: true)

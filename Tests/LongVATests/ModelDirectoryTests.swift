@@ -255,4 +255,18 @@ import Torch
         try model.configure(["rope_theta": 12345.0])
         #expect(try LongVAModel.fingerprint(directory: model.path) != before)
     }
+
+    /// Same names, shapes and sizes: only the weights say that the answers are others.
+    @Test func weightsThatWereTrainedFurtherHaveAnotherFingerprint() throws {
+        let model = try AlteredModel("gqa3-sharded")
+        try model.rewriteWeights { ($0, $1) }
+        let before = try LongVAModel.fingerprint(directory: model.path)
+        try model.rewriteWeights { ($0, $1) }
+        #expect(try LongVAModel.fingerprint(directory: model.path) == before)
+        try model.rewriteWeights { name, tensor in
+            guard name == "model.layers.1.mlp.down_proj.weight" else { return (name, tensor) }
+            return (name, try tensor * 1.5)
+        }
+        #expect(try LongVAModel.fingerprint(directory: model.path) != before)
+    }
 }

@@ -6,16 +6,21 @@ package struct Evaluator<Engine: EvaluationEngine>: Sendable {
     private let engine: Engine
     private let store: any EvaluationStore
     private let items: [EvaluationItem]
+    /// How many of them, from the first, are answered.
+    private let asked: Int
     private let methods: [EvaluationPlan.Method]
     private let observe: @Sendable (EvaluationEvent) -> Void
 
+    /// - Parameter limit: only the first so many items are answered; all are stored, so that a later run
+    ///   without a limit goes on.
     package init(
         engine: Engine, store: any EvaluationStore, items: [EvaluationItem], plan: EvaluationPlan,
-        observe: @escaping @Sendable (EvaluationEvent) -> Void = { _ in }
+        limit: Int? = nil, observe: @escaping @Sendable (EvaluationEvent) -> Void = { _ in }
     ) {
         self.engine = engine
         self.store = store
         self.items = items
+        asked = min(items.count, limit ?? items.count)
         methods = plan.methods
         self.observe = observe
     }
@@ -43,8 +48,8 @@ package struct Evaluator<Engine: EvaluationEngine>: Sendable {
         let units = units(open)
         observe(
             .opened(
-                answered: open.answered.reduce(0) { $0 + $1.count },
-                total: items.count * methods.count))
+                answered: open.answered.reduce(0) { $0 + $1.count { $0 < asked } },
+                total: asked * methods.count))
         guard let first = units.first else {
             return Ending(evaluation: open, stoppedBy: nil, isForced: false)
         }
@@ -78,7 +83,7 @@ package struct Evaluator<Engine: EvaluationEngine>: Sendable {
     private func units(_ evaluation: OpenEvaluation) -> [Unit] {
         var order: [String] = []
         var byVideo: [String: [Int]] = [:]
-        for (index, item) in items.enumerated() {
+        for (index, item) in items.prefix(asked).enumerated() {
             if byVideo[item.video] == nil { order.append(item.video) }
             byVideo[item.video, default: []].append(index)
         }
