@@ -12,6 +12,8 @@ struct CommandFixture {
 
     func remove() { try? FileManager.default.removeItem(at: folder) }
 
+    var cacheHome: URL { folder.appending(path: ".cache") }
+
     struct Ending {
         var code: Int32
         var output: String
@@ -57,6 +59,7 @@ struct CommandFixture {
         process.currentDirectoryURL = folder
         var environment = ProcessInfo.processInfo.environment
         environment["ZIPVL_QUEUE"] = nil
+        environment["XDG_CACHE_HOME"] = cacheHome.path
         environment["COLUMNS"] = "80"
         process.environment = environment
         let streams = folder.appending(path: ".streams-\(UUID())")
