@@ -99,7 +99,7 @@ let package = Package(
             name: "VideoFramesTests", dependencies: ["VideoFrames", "zipvl-bench-io"],
             exclude: ["Fixtures", "make_resize_fixtures.py"], swiftSettings: settings),
         .executableTarget(
-            name: "storm-worker", dependencies: ["Jobs", "Runner", crypto],
+            name: "storm-worker", dependencies: ["Jobs", "Runner", "VideoFrames", crypto],
             path: "Tests/StormWorker", swiftSettings: settings),
         .testTarget(
             name: "JobsTests", dependencies: ["Jobs", "Schema", "storm-worker", grdb],

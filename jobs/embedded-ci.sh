@@ -12,6 +12,7 @@ training=Sources/EmbeddedModel/training
 rm -f "$queue" "$queue"-wal "$queue"-shm
 "$python" "$training/render_evaluation.py" --set ci --out "$folder"
 for frames in 8 16 32; do
-    "$zipvl" --queue "$queue" eval "$folder/$frames" --frames "$frames" --method full --quiet >/dev/null
+    "$zipvl" --queue "$queue" eval "$folder/$frames" --frames "$frames" --method full --no-cache --quiet \
+        >/dev/null
 done
 "$python" "$training/score_test.py" "$queue" --set ci --check jobs/embedded-thresholds.json

@@ -14,6 +14,8 @@
 #include <libavformat/avformat.h>
 #include <libavutil/avutil.h>
 #include <libavutil/display.h>
+#include <libavutil/mem.h>
+#include <libavutil/murmur3.h>
 #include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
 #include <signal.h>

@@ -28,8 +28,9 @@ extension AnalysisOptions {
     }
 
     private func stores(_ key: AnalysisRequest.Key) -> Bool {
+        if key == .noCache { return noCache }
         // The view `results` has a column for `ffn`.
-        key == .ffn || key.parameter?.isUsed(by: prefill) ?? true
+        return key == .ffn || key.parameter?.isUsed(by: prefill) ?? true
     }
 
     /// Reads `json` back. Parameters that came with later versions may be missing: their defaults are
@@ -50,7 +51,8 @@ extension AnalysisOptions {
                 }
             }
             // The method first: it says which parameters there are.
-            let keys = AnalysisRequest.Key.allCases
+            let keys = AnalysisRequest.Key.allCases.filter { $0 != .noCache }
+            try read([.noCache], isRequired: false)
             try read(keys.filter { $0 == .ffn || $0.parameter == nil }, isRequired: true)
             try read(keys.filter { $0 != .ffn && stores($0) }, isRequired: false)
             isComplete = isComplete && stored.names.isSubset(of: known)

@@ -12,6 +12,9 @@ package struct AnalysisOptions: Sendable, Equatable {
     package var dtype = ModelOptions.DTypeChoice.float32
     package var maxNewTokens = 64
     package var prefill = PrefillConfiguration()
+    /// Samples the video whatever frames of it are kept. The one setting that changes no answer: it is
+    /// stored where it is set.
+    package var noCache = false
 
     package init() {}
 

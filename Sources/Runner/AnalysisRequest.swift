@@ -9,6 +9,7 @@ package struct AnalysisRequest: Sendable, Equatable {
     /// Keys of a job file's `analysis:` block; with hyphens, the flags.
     package enum Key: String, CaseIterable, Sendable {
         case frames, sampling, resize
+        case noCache = "no_cache"
         case model, dtype
         case maxNewTokens = "max_new_tokens"
         case seed, method

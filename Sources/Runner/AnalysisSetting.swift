@@ -83,6 +83,7 @@ extension AnalysisRequest.Key {
         case .frames: .init(self, \.frames)
         case .sampling: .init(self, \.sampling)
         case .resize: .init(self, \.resize)
+        case .noCache: .init(self, \.noCache)
         case .model: .model
         case .dtype: .init(self, \.dtype)
         case .maxNewTokens: .init(self, \.maxNewTokens)

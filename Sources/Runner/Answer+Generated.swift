@@ -34,18 +34,21 @@ private struct AnswerDetails: Encodable {
     let frameIndex: [Int]
     let framesDecoded: Int
     let packetsRead: Int
+    let framesFromCache: Bool
 
     init(_ generated: GeneratedAnswer, _ frames: SampledFrames) {
         layers = generated.layers
         frameIndex = frames.frameIndex
         framesDecoded = frames.framesDecoded
         packetsRead = frames.packetsRead
+        framesFromCache = frames.isFromCache
     }
 
     enum CodingKeys: String, CodingKey {
         case frameIndex = "frame_index"
         case framesDecoded = "frames_decoded"
         case packetsRead = "packets_read"
+        case framesFromCache = "frames_from_cache"
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -54,6 +57,7 @@ private struct AnswerDetails: Encodable {
         try container.encode(frameIndex, forKey: .frameIndex)
         try container.encode(framesDecoded, forKey: .framesDecoded)
         try container.encode(packetsRead, forKey: .packetsRead)
+        try container.encode(framesFromCache, forKey: .framesFromCache)
     }
 
     /// `nil` when a number has no place in JSON (infinite): the answer itself still counts.

@@ -7,7 +7,7 @@ package import VideoFrames
 
 /// The real engine: frames from the sampling child, the answer from the model's thread.
 package struct LongVAEngine: JobEngine {
-    private let sampler: SamplerProcess
+    private let source: FrameSource
     private let model: EngineActor
     private let sides = ImageSides()
 
@@ -15,8 +15,8 @@ package struct LongVAEngine: JobEngine {
     /// default.
     static let timeBudget = Duration.seconds(3600)
 
-    package init(sampler: SamplerProcess, model: EngineActor) {
-        self.sampler = sampler
+    package init(sampler: SamplerProcess, cache: FrameCache? = nil, model: EngineActor) {
+        source = FrameSource(sampler, cache: cache)
         self.model = model
     }
 
@@ -32,12 +32,12 @@ package struct LongVAEngine: JobEngine {
         let options = try AnalysisOptions(json: claim.optionsJSON)
         let directory = try ModelReference.directory(of: claim.model)
         try Self.checkUnchanged(claim.video)
-        let frames = try await sampler.sample(
+        let frames = try await source.frames(
             SamplingRequest(
                 path: claim.video.path, frames: options.frames,
                 side: try sides.side(of: directory), mode: options.sampling,
                 resize: options.resize),
-            timeBudget: claim.timeout)
+            of: claim.video, timeBudget: claim.timeout, usesCache: !options.noCache)
         return Prepared(
             frames: frames, options: options, directory: directory,
             milliseconds: (.now - start) / .milliseconds(1))
@@ -115,7 +115,7 @@ package struct LongVAEngine: JobEngine {
         var request = SamplingRequest(
             path: path, frames: options.frames, side: try sides.side(of: reference.directory),
             mode: options.sampling, resize: options.resize)
-        let frames = try await sampler.sample(request)
+        let frames = try await source.frames(request, usesCache: !options.noCache)
         let prepared = Prepared(
             frames: frames, options: options, directory: reference.directory,
             milliseconds: (.now - start) / .milliseconds(1))
@@ -126,7 +126,7 @@ package struct LongVAEngine: JobEngine {
                 frameIndex: frames.frameIndex, optionsJSON: options.json)
             if trace.isFull {
                 request.side = 0
-                let full = try await sampler.sample(request)
+                let full = try await source.frames(request, usesCache: false)
                 tracing?.fullFrames = .init(
                     pixels: full.pixels, width: full.width, height: full.height)
             }
@@ -139,11 +139,11 @@ package struct LongVAEngine: JobEngine {
     package func sample(
         _ path: String, frames: Int, options: AnalysisOptions, model reference: ModelReference
     ) async throws -> SampledFrames {
-        try await sampler.sample(
+        try await source.frames(
             SamplingRequest(
                 path: path, frames: frames, side: try sides.side(of: reference.directory),
                 mode: options.sampling, resize: options.resize),
-            timeBudget: Self.timeBudget)
+            timeBudget: Self.timeBudget, usesCache: !options.noCache)
     }
 
     /// One question about frames that are at hand, whatever file they came from.

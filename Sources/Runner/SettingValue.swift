@@ -24,6 +24,10 @@ extension Int: SettingValue {
     static var expectation: String { "a whole number" }
 }
 
+extension Bool: SettingValue {
+    static var expectation: String { "true or false" }
+}
+
 extension UInt64: SettingValue {
     static var expectation: String { "a whole number that is not negative" }
 }

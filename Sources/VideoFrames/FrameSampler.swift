@@ -1,6 +1,10 @@
 /// Samples frames of a video in this process. `SamplerProcess` does the same in a child, which is what
 /// anything that must survive a hostile file uses.
 package enum FrameSampler {
+    /// Goes up with every change after which some request gives other pixels, indices, times or warnings:
+    /// cached frames of another version are not used.
+    package static let version = 1
+
     /// - Throws: `VideoError` if no frame can be had. Frames that cannot be read are replaced by the nearest
     ///   readable one and named in `warnings`.
     package static func sample(_ request: SamplingRequest) throws(VideoError) -> SampledFrames {

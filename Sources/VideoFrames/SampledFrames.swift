@@ -23,6 +23,8 @@ package struct SampledFrames: Sendable, Codable {
     /// Frames that any exact sampler must decode: from the key frame to the last target of each group of
     /// pictures, less those that no other frame refers to.
     package var framesNeeded: Int
+    /// Read from a `FrameCache` instead of the video. Not part of the encoded form.
+    package var isFromCache = false
 
     private enum CodingKeys: String, CodingKey {
         case count, width, height, frameIndex, requestedIndex, framePTSMilliseconds, facts, warnings

@@ -13,13 +13,14 @@ enum SharedFrames {
     }
 
     /// The parent copies instead of mapping: a child that shrinks the memory cannot make it fault.
-    static func read(_ descriptor: Int32, count: Int) -> [UInt8]? {
+    static func read(_ descriptor: Int32, count: Int, at start: Int = 0) -> [UInt8]? {
         var isComplete = true
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
             while initialized < count {
                 guard let base = buffer.baseAddress else { break }
                 let length = pread(
-                    descriptor, base + initialized, count - initialized, off_t(initialized))
+                    descriptor, base + initialized, count - initialized,
+                    off_t(start + initialized))
                 if length < 0 && errno == EINTR { continue }
                 guard length > 0 else { break }
                 initialized += length

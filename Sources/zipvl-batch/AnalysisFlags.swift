@@ -19,6 +19,7 @@ struct AnalysisFlags: ParsableArguments {
             if let frames { try request.set(.frames, to: frames) }
             if let method = main.method { try request.set(.method, to: method) }
             for (key, text) in parameters.settings { try request.set(key, to: text) }
+            if parameters.run.noCache { try request.set(.noCache, to: "true") }
             return request
         }
     }
@@ -66,6 +67,9 @@ struct RunFlags: ParsableArguments {
             valueName: "pillow|swscale"))
     var resize: String?
 
+    @Flag(help: "Sample the video even if its frames are kept from before, and keep none.")
+    var noCache = false
+
     @Option(help: ArgumentHelp("Model directory (default: embedded).", valueName: "dir"))
     var model: String?
 
@@ -80,6 +84,7 @@ struct RunFlags: ParsableArguments {
     @Option(help: ArgumentHelp("Seed of all that is drawn (default: 0).", valueName: "n"))
     var seed: String?
 
+    /// Without `--no-cache`, which belongs to a run and to no method.
     var named: [AnalysisRequest.Key: String?] {
         [
             .sampling: sampling, .resize: resize, .model: model, .dtype: dtype,

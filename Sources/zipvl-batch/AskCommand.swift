@@ -46,7 +46,9 @@ struct AskCommand: AsyncParsableCommand {
         let model = try ModelReference(analysis.model)
         _ = try device.loadTorch()
         let sampler = SamplerLaunch.start()
-        let engine = LongVAEngine(sampler: sampler, model: EngineActor(device: device.name))
+        let engine = LongVAEngine(
+            sampler: sampler, cache: SamplerLaunch.cache(isOff: options.noCache),
+            model: EngineActor(device: device.name))
         let showsProgress = Terminal.showsErrors && !global.quiet
         let answer = try await engine.ask(
             .init(

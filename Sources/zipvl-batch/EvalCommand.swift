@@ -129,7 +129,8 @@ struct EvalCommand: AsyncParsableCommand {
         _ = try device.loadTorch()
         let sampler = SamplerLaunch.start()
         let engine = try LongVAEvaluationEngine(
-            sampler: sampler, model: EngineActor(device: device.name), reference: reference)
+            sampler: sampler, cache: SamplerLaunch.cache(isOff: analysis.run.noCache),
+            model: EngineActor(device: device.name), reference: reference)
         let progress = EvalProgress(isShown: !global.quiet)
         let stop = StopSignal()
         let signals = SignalWatch(stop)

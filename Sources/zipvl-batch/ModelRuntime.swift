@@ -45,11 +45,17 @@ enum MachineDevices {
     static var kind: AnalysisOptions.DeviceKind { hasGPU ? .cuda : .cpu }
 }
 
-/// The sampling child of this binary.
+/// The sampling child of this binary, and what it gave before.
 enum SamplerLaunch {
     static func start() -> SamplerProcess {
         // The kernel's own name of this binary, whatever the caller put into argv[0].
         let path = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
         return SamplerProcess(executable: path ?? CommandLine.arguments[0])
+    }
+    /// - Returns: `nil` where no frames are to be kept, and where there is no place for them
+    static func cache(isOff: Bool) -> FrameCache? {
+        let environment = ProcessInfo.processInfo.environment
+        guard !isOff, let folder = FrameCache.standardFolder(environment) else { return nil }
+        return FrameCache(folder: folder) { Terminal.complain("warning: frame cache: \($0)") }
     }
 }

@@ -70,7 +70,9 @@ struct NiahCommand: AsyncParsableCommand {
         let video = try haystack ?? Self.find("jobs/niah/haystack.mp4", or: "--haystack")
         _ = try device.loadTorch()
         let sampler = SamplerLaunch.start()
-        let engine = LongVAEngine(sampler: sampler, model: EngineActor(device: device.name))
+        let engine = LongVAEngine(
+            sampler: sampler, cache: SamplerLaunch.cache(isOff: parameters.run.noCache),
+            model: EngineActor(device: device.name))
         let showsProgress = Terminal.showsErrors && !global.quiet
         let cells: [NeedleCell]
         do {

@@ -33,6 +33,9 @@ struct WorkCommand: AsyncParsableCommand {
             "How long the job in hand may go on after a signal (default: 10m).", valueName: "time"))
     var grace: DurationArgument?
 
+    @Flag(help: "Sample every video, even if its frames are kept from before, and keep none.")
+    var noCache = false
+
     @Flag(help: "Exit with 4 when there was nothing to do.")
     var failIfEmpty = false
 
@@ -54,8 +57,10 @@ struct WorkCommand: AsyncParsableCommand {
         if let model { options.filter.modelSHA256 = try ModelReference(model).sha256 }
         // A queue that was never made is a mistake in the path rather than a reason to wait.
         let queue = try global.writeQueue()
-        let summary = try await Working(global: global, device: device, style: progress)
-            .run(queue, options)
+        let summary = try await Working(
+            global: global, device: device, style: progress,
+            cache: SamplerLaunch.cache(isOff: noCache)
+        ).run(queue, options)
         let code = try await exitCode(summary, queue)
         if code != 0 { throw ExitCode(code) }
     }
@@ -74,11 +79,14 @@ struct Working {
     var global: GlobalOptions
     var device: DeviceOptions
     var style: ProgressStyle
+    /// `nil` samples every video.
+    var cache: FrameCache?
 
     func run(_ queue: SQLiteQueue, _ options: RunnerOptions) async throws -> RunSummary {
         _ = try device.loadTorch()
         let sampler = SamplerLaunch.start()
-        let engine = LongVAEngine(sampler: sampler, model: EngineActor(device: device.name))
+        let engine = LongVAEngine(
+            sampler: sampler, cache: cache, model: EngineActor(device: device.name))
         let reporter = ProgressReporter(style.resolved(global), json: global.json)
         let runner = JobRunner(
             queue: queue, engine: engine,

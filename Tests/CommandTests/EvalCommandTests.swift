@@ -80,7 +80,8 @@ import Testing
     func `with a limit only the first questions are asked, and a run without one goes on`() throws {
         let fixture = try Self.fixture()
         defer { fixture.remove() }
-        let few = try fixture.run(Self.eval("list.jsonl", queue: "few.db", "--limit", "5", "--json"))
+        let few = try fixture.run(
+            Self.eval("list.jsonl", queue: "few.db", "--limit", "5", "--json"))
         #expect(few.code == 0, "\(few.errors)")
         #expect(try Self.table(few.output).allSatisfy { $0.contains(#""n":5"#) })
         let rest = try fixture.run(Self.eval("list.jsonl", queue: "few.db", "--json"))

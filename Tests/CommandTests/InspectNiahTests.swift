@@ -72,7 +72,7 @@ import Testing
         #expect(files.filter { !$0.hasPrefix(".") }.isEmpty)
         let missing = try fixture.run(["inspect"])
         #expect(missing.code == 2)
-        #expect(missing.errors.contains("--trace is missing: this version draws traces only"))
+        #expect(missing.errors.contains("expected either a video, or --trace"))
         for arguments in [
             ["--out", "a.jpg"], ["--out", "none/a.png"], ["--layers", "0,,1"], ["--frames", "0"],
         ] {

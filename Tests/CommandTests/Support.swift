@@ -12,6 +12,8 @@ struct CommandFixture {
 
     func remove() { try? FileManager.default.removeItem(at: folder) }
 
+    var cacheHome: URL { folder.appending(path: ".cache") }
+
     struct Ending {
         var code: Int32
         var output: String
@@ -62,6 +64,7 @@ struct CommandFixture {
         process.currentDirectoryURL = folder
         var environment = ProcessInfo.processInfo.environment
         environment["ZIPVL_QUEUE"] = nil
+        environment["XDG_CACHE_HOME"] = cacheHome.path
         environment["COLUMNS"] = "80"
         for (name, value) in changes { environment[name] = value }
         process.environment = environment

@@ -96,8 +96,8 @@ import Testing
                                   the same frames.
           niah                    Look for needles in a visual haystack: accuracy by
                                   length and depth.
-          inspect                 Draw which visual tokens each layer kept, from a
-                                  trace of `ask`.
+          inspect                 Show what the sampler sees of a video, or which
+                                  tokens each layer kept.
           minference-search       Find a pattern for each head of a model, for
                                   --minference-config.
           doctor                  Look at all that a run needs; exit 1 when something

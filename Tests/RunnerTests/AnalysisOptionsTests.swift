@@ -194,6 +194,17 @@ import VideoFrames
         #expect(try Self.options(texts).methodLabel == label)
     }
 
+    @Test func `the cache changes no stored text but where it is off`() throws {
+        let plain = try Self.options([:])
+        #expect(try Self.options([.noCache: "false"]).json == plain.json)
+        let off = try Self.options([.noCache: "true"])
+        #expect(off.json != plain.json)
+        #expect(off.methodLabel == plain.methodLabel)
+        #expect(try AnalysisOptions(json: off.json) == off)
+        #expect(try !AnalysisOptions(json: plain.json).noCache)
+        #expect(throws: AnalysisError.self) { try MethodSpec("zipvl:no-cache=true") }
+    }
+
     @Test func `a number keeps all its digits`() throws {
         let options = try Self.options([.seed: "\(UInt64.max)", .tau: "\(0.1 + 0.2)"])
         let read = try AnalysisOptions(json: options.json)
@@ -215,6 +226,7 @@ import VideoFrames
         (Key.frames, "many"), (.method, "magic"), (.kv, "some"), (.tau, "high"), (.probes, "64"),
         (.seed, "-1"), (.dtype, "float16"), (.sampling, "random"), (.thresholdRule, "exact"),
         (.denseLayers, "0,"), (.rows, "none"), (.premerge, "vsm"), (.fastvLayer, "2.5"),
+        (.noCache, "off"),
     ])
     func `a text of the wrong kind is refused with the flag, what was expected and what was found`(
         _ key: Key, _ value: String

@@ -14,6 +14,9 @@ enum StormWorker {
     static func main() async {
         do {
             let arguments = CommandLine.arguments
+            if arguments.dropFirst().first == "frames" {
+                exit(try FrameStorm.run(Array(arguments.dropFirst(2))))
+            }
             guard arguments.count == 4, let milliseconds = Int64(arguments[3]) else {
                 throw QueueError(.invalid, "usage: storm-worker QUEUE ACKS MILLISECONDS")
             }

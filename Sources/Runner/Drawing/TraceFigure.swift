@@ -48,7 +48,8 @@ package struct TraceFigure {
         return figure.canvas
     }
 
-    private static func chosen(_ total: Int, atMost limit: Int) -> [Int] {
+    /// So many of a row of things, evenly chosen.
+    static func chosen(_ total: Int, atMost limit: Int) -> [Int] {
         total <= limit
             ? Array(0..<total) : FrameSampler.uniformIndices(total: total, count: limit)
     }
@@ -141,7 +142,7 @@ package struct TraceFigure {
     }
 
     /// "4.0 s", "12:05"
-    private static func seconds(_ milliseconds: Double) -> String {
+    static func seconds(_ milliseconds: Double) -> String {
         guard milliseconds.isFinite, abs(milliseconds) < 1e12 else { return "" }
         let tenths = Int((milliseconds / 100).rounded())
         if tenths < 600 { return "\(tenths / 10).\(abs(tenths % 10)) s" }

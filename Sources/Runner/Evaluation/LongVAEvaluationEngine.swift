@@ -4,16 +4,17 @@ package import VideoFrames
 
 /// The real engine: frames from the sampling child, answers from the model's thread.
 package struct LongVAEvaluationEngine: EvaluationEngine {
-    private let sampler: SamplerProcess
+    private let source: FrameSource
     private let model: EngineActor
     private let reference: ModelReference
     private let side: Int
 
     /// - Throws: `ModelError` for a model whose configuration cannot be read
     package init(
-        sampler: SamplerProcess, model: EngineActor, reference: ModelReference
+        sampler: SamplerProcess, cache: FrameCache? = nil, model: EngineActor,
+        reference: ModelReference
     ) throws {
-        self.sampler = sampler
+        source = FrameSource(sampler, cache: cache)
         self.model = model
         self.reference = reference
         side = try ModelDirectory(reference.directory).layout.vision.imageSize
@@ -27,7 +28,7 @@ package struct LongVAEvaluationEngine: EvaluationEngine {
     package func frames(
         of video: String, _ options: AnalysisOptions
     ) async throws -> SampledFrames {
-        try await sampler.sample(
+        try await source.frames(
             SamplingRequest(
                 path: video, frames: options.frames, side: side, mode: options.sampling,
                 resize: options.resize),

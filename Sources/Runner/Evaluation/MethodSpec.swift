@@ -14,7 +14,7 @@ package struct MethodSpec: Sendable, Equatable {
 
     /// What all methods of one run share: they answer on the same frames with the same model.
     package static let shared: Set<AnalysisRequest.Key> = [
-        .frames, .sampling, .resize, .model, .dtype,
+        .frames, .sampling, .resize, .noCache, .model, .dtype,
     ]
 
     /// The reference of the paired comparison.
