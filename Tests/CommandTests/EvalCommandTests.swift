@@ -83,7 +83,7 @@ import Testing
         let few = try fixture.run(
             Self.eval("list.jsonl", queue: "few.db", "--limit", "5", "--json"))
         #expect(few.code == 0, "\(few.errors)")
-        #expect(try Self.table(few.output).allSatisfy { $0.contains(#""n":5"#) })
+        #expect(try Self.table(few.output).allSatisfy { $0.contains(#""answered":5,"#) })
         let rest = try fixture.run(Self.eval("list.jsonl", queue: "few.db", "--json"))
         #expect(rest.errors.hasPrefix("20 of 168 answers stand from before"), "\(rest.errors)")
         let whole = try fixture.run(Self.eval("list.jsonl", queue: "whole.db", "--json"))
