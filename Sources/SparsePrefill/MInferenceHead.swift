@@ -46,7 +46,7 @@ struct MInferenceHead {
         let triangle = try MInferenceMasks(block: side, n: side, dtype, on: device)
             .causal(from: 0, side)
         var pairs = 0.0
-        for (block, chosen) in blocks.chosen.enumerated() {
+        for (block, chosen) in blocks.chosen.enumerated().reversed() {
             let first = block * side
             let count = min(side, n - first)
             let columns = chosen.flatMap { $0 * side..<min(($0 + 1) * side, n) }
@@ -77,7 +77,8 @@ struct MInferenceHead {
         let others = try Tensor(otherColumns, shape: [1, n], on: device)
             .converted(to: queries.dtype())
         var computed = 0.0
-        for first in stride(from: 0, to: n, by: plan.block) {
+        // From the end: the largest block first, so that all others find room in what it gave back.
+        for first in stride(from: 0, to: n, by: plan.block).reversed() {
             let count = min(plan.block, n - first)
             let end = first + count
             let columns = plan.columns(first: first, end: end, otherColumns: otherColumns)

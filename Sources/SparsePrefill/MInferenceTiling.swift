@@ -7,7 +7,7 @@ struct MInferenceTiling {
     /// First row of a block minus column, for every column that a diagonal touches in it, descending.
     private let touched: [Int]
 
-    private static let blocks = [64, 128, 256]
+    private static let blocks = [32, 64, 128, 256]
     /// Entries of the largest mask: more would outweigh what dense attention holds.
     private static let largestMask = 1 << 20
 
