@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The README's measured trade-off, all of it: tables and figures of accuracy over FLOPs at 64 and 128 frames, the kept
-# share by layer and the needle heat maps of the embedded model, written to jobs/embedded. Under an hour on two idle
+# share by layer and the needle heat maps of the embedded model, written to jobs/embedded. An hour or more on two idle
 # cores; killed, it goes on where it stopped. Needs NumPy and what `make` sets up.
 #
 #   jobs/embedded-tradeoff.sh [QUEUE.db]

@@ -3,8 +3,8 @@
 #
 # With four H200s, by the clock, it does what made the committed weights: 400 s on one GPU (5,450 of 5,600 steps), then
 # 1,000 s on four (11,523 of 14,000 steps of 8,192 frames). By the clock no two runs are bit-equal, and GPU sums are not
-# either: what comes out scores the same, its hash differs. With other numbers of GPUs all steps are taken; one H200 needs
-# about 70 minutes. OUT/long/model then takes the place of ../model; run `sha256sum` there anew.
+# either: the hash of what comes out differs. With other numbers of GPUs all steps are taken; one H200 should need some 70
+# minutes (not tried). OUT/long/model then takes the place of ../model; run `sha256sum` there anew.
 set -euo pipefail
 out=$(realpath -m "${1:?where to}") gpus=${2:-1}
 cd "$(dirname "$0")"
