@@ -41,6 +41,11 @@ final class FrameWriter {
             copy(source, stride: stride, left: 0, top: 0, to: target)
             return
         }
+        if request.geometry == .squash {
+            let (source, stride) = try convert(picture, width: request.side, height: request.side)
+            copy(source, stride: stride, left: 0, top: 0, to: target)
+            return
+        }
         let crop = CropGeometry(width: facts.width, height: facts.height, side: request.side)
         // Of a picture that is a mere line, the whole would be vast and the crop is small.
         if request.resize == .swscale, crop.width * crop.height <= limits.pixels {

@@ -8,12 +8,17 @@ package struct SampledFrames: Sendable, Codable {
     package var height: Int
     /// Index in presentation order of the frame that each row shows.
     package var frameIndex: [Int]
-    /// The index that was asked for. It differs from `frameIndex` where a frame could not be read.
+    /// The index that was asked for. It differs from `frameIndex` where a frame could not be read, and
+    /// where only key frames were to be decoded.
     package var requestedIndex: [Int]
     /// Presentation time of each row in milliseconds from the first displayed frame.
     package var framePTSMilliseconds: [Double]
     package var facts: VideoFacts
     package var warnings: [String]
+    /// How the frames were chosen.
+    package var sampling: SamplingMode
+    /// What decoded them: `none` is the processor.
+    package var hardware: HardwareDecoding
     package var decodeMilliseconds: Double
     /// Highest resident size of the sampling child; 0 when sampled in this process.
     package var childPeakBytes: Int64
@@ -28,6 +33,7 @@ package struct SampledFrames: Sendable, Codable {
 
     private enum CodingKeys: String, CodingKey {
         case count, width, height, frameIndex, requestedIndex, framePTSMilliseconds, facts, warnings
+        case sampling, hardware
         case decodeMilliseconds, childPeakBytes, packetsRead, framesDecoded, framesNeeded
     }
 }

@@ -2,6 +2,10 @@
 package enum SamplingMode: String, Codable, Sendable {
     /// Evenly spaced by frame index, each the frame of that index and no other.
     case exact
+    /// Evenly spaced in seconds, each the frame that is on the screen at that time.
+    case time
+    /// The key frame nearest to each frame of `exact`: quick, and not the frame that was asked for.
+    case keyframe
 }
 
 /// How a frame becomes S x S.
@@ -10,6 +14,23 @@ package enum ResizeFilter: String, Codable, Sendable {
     case pillow
     /// The same geometry through libswscale: faster, not equal.
     case swscale
+}
+
+/// What of a frame becomes S x S.
+package enum FrameGeometry: String, Codable, Sendable {
+    /// Shortest edge to S, then the centre: the preprocessing of CLIP's image processor.
+    case crop
+    /// All of it, the aspect ratio ignored, through libswscale: what most frame readers offer.
+    case squash
+}
+
+/// What decodes.
+package enum HardwareDecoding: String, Codable, Sendable {
+    case none
+    /// NVDEC where there is one, without a word where there is none.
+    case auto
+    /// NVDEC; a file that it cannot decode goes to the processor, with a warning.
+    case cuda
 }
 
 /// One video to sample.
@@ -22,16 +43,24 @@ package struct SamplingRequest: Codable, Sendable {
     package var side: Int
     package var mode: SamplingMode
     package var resize: ResizeFilter
+    package var geometry: FrameGeometry
+    /// Groups of pictures decoded at a time, 0 for one on each core.
+    package var threads: Int
+    package var hardware: HardwareDecoding
 
     package init(
         path: String, frames: Int, side: Int = 336, mode: SamplingMode = .exact,
-        resize: ResizeFilter = .pillow
+        resize: ResizeFilter = .pillow, geometry: FrameGeometry = .crop, threads: Int = 1,
+        hardware: HardwareDecoding = .none
     ) {
         self.path = path
         self.frames = frames
         self.side = side
         self.mode = mode
         self.resize = resize
+        self.geometry = geometry
+        self.threads = threads
+        self.hardware = hardware
     }
 }
 

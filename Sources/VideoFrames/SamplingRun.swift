@@ -26,18 +26,19 @@ final class SamplingRun {
         let start = clock.now
         let video = try OpenVideo(path: request.path, limits: limits)
         let count = request.frames
-        let requested = try video.locate { FrameSampler.uniformIndices(total: $0, count: count) }
+        let chosen = try video.choose(count, request.mode)
+        let (requested, wanted) = (chosen.requested, chosen.shown)
         let writer = try FrameWriter(
             request, orientation: video.orientation, limits: limits, allocate: allocate)
 
         var rows: [Int: [Int]] = [:]
-        for (row, rank) in requested.enumerated() { rows[rank, default: []].append(row) }
+        for (row, rank) in wanted.enumerated() { rows[rank, default: []].append(row) }
         let decoding = try FrameDecoding(video) { rank, picture throws(VideoError) in
             guard let places = rows[rank], let first = places.first else { return }
             try writer.write(picture, toRow: first)
             for row in places.dropFirst() { writer.copy(row: first, to: row) }
         }
-        var shown = requested
+        var shown = wanted
         let missing = try decoding.run(ranks: Array(rows.keys))
         if !missing.isEmpty {
             try decoding.explore(ranks: missing)
@@ -72,7 +73,8 @@ final class SamplingRun {
             frameIndex: shown, requestedIndex: requested,
             framePTSMilliseconds: shown.map { video.table.milliseconds(rank: $0) },
             facts: video.facts(first: picture),
-            warnings: Self.warnings(video, decoding, missing: missing),
+            warnings: Self.warnings(video, decoding, missing: missing), sampling: request.mode,
+            hardware: .none,
             decodeMilliseconds: elapsed.milliseconds, childPeakBytes: 0,
             packetsRead: video.packetsRead, framesDecoded: decoding.framesDecoded,
             framesNeeded: decoding.framesNeeded)

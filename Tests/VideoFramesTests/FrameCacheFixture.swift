@@ -52,6 +52,7 @@ struct CacheFixture {
             frameIndex: Array(repeating: 0, count: count),
             requestedIndex: Array(repeating: 0, count: count),
             framePTSMilliseconds: Array(repeating: 0, count: count), facts: facts, warnings: [],
+            sampling: request.mode, hardware: .none,
             decodeMilliseconds: 5, childPeakBytes: 7, packetsRead: 3, framesDecoded: 2,
             framesNeeded: 1)
     }

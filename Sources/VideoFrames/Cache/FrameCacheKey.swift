@@ -20,6 +20,7 @@ package struct FrameCacheKey: Sendable, Equatable {
             side \(request.side)
             sampling \(request.mode.rawValue)
             resize \(request.resize.rawValue)
+            geometry \(request.geometry.rawValue)
             sampler \(version)
             \(LibraryVersions.all.joined(separator: ", "))
             """
