@@ -9,6 +9,8 @@
 #undef attribute_deprecated
 #define attribute_deprecated
 
+#include "pixels.h"
+
 #include <errno.h>
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>

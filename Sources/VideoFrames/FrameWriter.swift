@@ -1,132 +1,106 @@
 internal import CFFmpeg
 
-/// Brings decoded frames to their final form and place: RGB, upright, resized, in the rows that show them.
-final class FrameWriter {
+/// Brings the decoded frames of one lane to their final form and place: RGB, upright, resized, in the rows
+/// that show them.
+final class FrameWriter: FrameSink {
+    private let rows: FrameRows
     private let request: SamplingRequest
     private let limits: SamplingLimits
     private let orientation: Orientation
-    /// Gives the memory for all rows, once their size is known.
-    private let allocate: (Int) throws(VideoError) -> UnsafeMutableRawBufferPointer
-    private var converter: RGBConverter
+    private let converter: RGBConverter
     private var resize: PillowResize?
     /// A picture turned upright, kept between frames.
     private var turned = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: 0)
-    private var scratch: [UInt8] = []
-    private var rows: UnsafeMutablePointer<UInt8>?
-    private(set) var width = 0
-    private(set) var height = 0
-    private(set) var firstPicture: PictureFacts?
 
     init(
-        _ request: SamplingRequest, orientation: Orientation, limits: SamplingLimits,
-        allocate: @escaping (Int) throws(VideoError) -> UnsafeMutableRawBufferPointer
+        _ request: SamplingRequest, rows: FrameRows, orientation: Orientation,
+        limits: SamplingLimits
     ) throws(VideoError) {
         self.request = request
+        self.rows = rows
         self.limits = limits
         self.orientation = orientation
-        self.allocate = allocate
         converter = try RGBConverter(path: request.path)
     }
 
     deinit { turned.deallocate() }
 
-    private var rowBytes: Int { width * height * 3 }
-
-    func write(_ picture: borrowing Picture, toRow row: Int) throws(VideoError) {
+    func take(_ picture: borrowing Picture, rank: Int) throws(VideoError) {
         let facts = PictureFacts(picture, orientation: orientation)
-        if firstPicture == nil { firstPicture = facts }
-        let target = try prepare(facts) + row * rowBytes
-        guard request.side > 0 else {
-            let (source, stride) = try convert(picture)
-            copy(source, stride: stride, left: 0, top: 0, to: target)
-            return
-        }
-        if request.geometry == .squash {
-            let (source, stride) = try convert(picture, width: request.side, height: request.side)
-            copy(source, stride: stride, left: 0, top: 0, to: target)
-            return
-        }
-        let crop = CropGeometry(width: facts.width, height: facts.height, side: request.side)
-        // Of a picture that is a mere line, the whole would be vast and the crop is small.
-        if request.resize == .swscale, crop.width * crop.height <= limits.pixels {
-            let (source, stride) = try convert(picture, width: crop.width, height: crop.height)
-            copy(source, stride: stride, left: crop.left, top: crop.top, to: target)
-            return
-        }
-        let (source, stride) = try convert(picture)
-        if resize?.width != facts.width || resize?.height != facts.height {
-            resize = PillowResize(width: facts.width, height: facts.height, side: request.side)
-        }
-        resize?.apply(source, stride: stride, to: target, scratch: &scratch)
+        guard let target = try rows.row(showing: rank, facts) else { return }
+        try write(picture, facts, to: target)
+        rows.spread(rank)
     }
 
-    /// Shows the frame of one row in another as well.
-    func copy(row: Int, to other: Int) {
-        guard let rows, row != other else { return }
-        (rows + other * rowBytes).update(from: rows + row * rowBytes, count: rowBytes)
+    private func write(
+        _ picture: borrowing Picture, _ facts: PictureFacts, to target: UnsafeMutablePointer<UInt8>
+    ) throws(VideoError) {
+        let side = request.side
+        let crop = CropGeometry(width: facts.width, height: facts.height, side: max(1, side))
+        if side == 0 {
+            let whole = PixelArea(columns: 0..<facts.width, rows: 0..<facts.height)
+            let (source, stride) = try convert(picture, whole, facts)
+            Self.copy(source, stride: stride, to: target, width: facts.width, height: facts.height)
+        } else if request.geometry == .squash {
+            let (source, stride) = try scale(picture, width: side, height: side)
+            Self.copy(source, stride: stride, to: target, width: side, height: side)
+        } else if request.resize == .swscale, crop.width * crop.height <= limits.pixels {
+            let (source, stride) = try scale(picture, width: crop.width, height: crop.height)
+            let start = source + crop.top * stride + crop.left * 3
+            Self.copy(start, stride: stride, to: target, width: side, height: side)
+        } else {
+            // Also for a picture that is a mere line: the whole would be vast, and the crop is small.
+            let resize = pillow(facts)
+            let (source, stride) = try convert(picture, resize.area, facts)
+            resize.apply(source, stride: stride, to: target)
+        }
     }
 
-    /// RGB as displayed, at the picture's own display size or scaled to another.
+    private func pillow(_ facts: PictureFacts) -> PillowResize {
+        if let resize, resize.width == facts.width, resize.height == facts.height { return resize }
+        let fresh = PillowResize(width: facts.width, height: facts.height, side: request.side)
+        resize = fresh
+        return fresh
+    }
+
+    /// An area of the displayed picture as RGB: its first row and bytes a row.
     private func convert(
-        _ picture: borrowing Picture, width: Int? = nil, height: Int? = nil
+        _ picture: borrowing Picture, _ area: PixelArea, _ facts: PictureFacts
     ) throws(VideoError) -> (UnsafePointer<UInt8>, Int) {
-        let (stored, storedStride) =
-            orientation.transposes
-            ? try converter.convert(picture, width: height, height: width)
-            : try converter.convert(picture, width: width, height: height)
-        guard !orientation.isIdentity else { return (stored, storedStride) }
-        var storedWidth = Int(picture.raw.pointee.width)
-        var storedHeight = Int(picture.raw.pointee.height)
-        if let width, let height {
-            (storedWidth, storedHeight) = orientation.transposes ? (height, width) : (width, height)
-        }
-        let count = storedWidth * storedHeight * 3
+        let stored = orientation.stored(area, width: facts.width, height: facts.height)
+        let (rows, stride) = try converter.convert(picture, stored)
+        return upright(rows, stride, width: stored.width, height: stored.height)
+    }
+
+    /// The whole displayed picture as RGB of another size.
+    private func scale(
+        _ picture: borrowing Picture, width: Int, height: Int
+    ) throws(VideoError) -> (UnsafePointer<UInt8>, Int) {
+        let (wide, high) = orientation.transposes ? (height, width) : (width, height)
+        let (rows, stride) = try converter.scale(picture, width: wide, height: high)
+        return upright(rows, stride, width: wide, height: high)
+    }
+
+    private func upright(
+        _ stored: UnsafePointer<UInt8>, _ stride: Int, width: Int, height: Int
+    ) -> (UnsafePointer<UInt8>, Int) {
+        guard !orientation.isIdentity else { return (stored, stride) }
+        let count = width * height * 3
         if turned.count < count {
             turned.deallocate()
             turned = .allocate(capacity: count)
         }
-        guard let base = turned.baseAddress else { return (stored, storedStride) }
-        orientation.apply(
-            stored, stride: storedStride, width: storedWidth, height: storedHeight, to: base)
-        return (UnsafePointer(base), (orientation.transposes ? storedHeight : storedWidth) * 3)
+        guard let base = turned.baseAddress else { return (stored, stride) }
+        orientation.apply(stored, stride: stride, width: width, height: height, to: base)
+        return (UnsafePointer(base), (orientation.transposes ? height : width) * 3)
     }
 
-    private func copy(
-        _ source: UnsafePointer<UInt8>, stride: Int, left: Int, top: Int,
-        to target: UnsafeMutablePointer<UInt8>
+    private static func copy(
+        _ source: UnsafePointer<UInt8>, stride: Int, to target: UnsafeMutablePointer<UInt8>,
+        width: Int, height: Int
     ) {
         for line in 0..<height {
-            (target + line * width * 3).update(
-                from: source + (top + line) * stride + left * 3, count: width * 3)
+            (target + line * width * 3).update(from: source + line * stride, count: width * 3)
         }
-    }
-
-    /// The rows' memory, allocated with the first picture.
-    private func prepare(_ facts: PictureFacts) throws(VideoError) -> UnsafeMutablePointer<UInt8> {
-        let (wide, high) =
-            request.side > 0 ? (request.side, request.side) : (facts.width, facts.height)
-        if let rows {
-            guard wide == width, high == height else {
-                throw VideoError(
-                    code: .decode, path: request.path,
-                    message: "expected frames of \(width)x\(height) throughout, found one of "
-                        + "\(wide)x\(high); a side length makes them equal")
-            }
-            return rows
-        }
-        let (bytes, overflow) = (wide * high * 3).multipliedReportingOverflow(by: request.frames)
-        guard !overflow, bytes <= limits.outputBytes else {
-            throw VideoError(
-                code: .tooLarge, path: request.path,
-                message: "expected at most \(limits.outputBytes) bytes of frames, found "
-                    + "\(request.frames) frames of \(wide)x\(high)")
-        }
-        let memory = try allocate(bytes)
-        guard memory.count >= bytes, let base = memory.baseAddress else {
-            throw .outOfMemory(request.path, "\(request.frames) frames")
-        }
-        let rows = base.assumingMemoryBound(to: UInt8.self)
-        (width, height, self.rows) = (wide, high, rows)
-        return rows
     }
 }

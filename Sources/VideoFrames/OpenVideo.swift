@@ -1,6 +1,6 @@
 internal import CFFmpeg
 
-/// A video that has been opened, with its decoder and the table of its frames.
+/// A video that has been opened, with the table of its frames.
 final class OpenVideo {
     let file: RegularFile
     let limits: SamplingLimits
@@ -8,8 +8,9 @@ final class OpenVideo {
     let container: String
     let codec: String
     let orientation: Orientation
-    var reader: PacketReader
-    var decoder: Decoder
+    /// The lane that every other is a copy of.
+    let lane: VideoLane
+    private let streamIndex: Int
     let references: ReferenceCheck
     private(set) var table: FrameTable
     /// Whether the table came from the sample index and knows only the groups that were asked for.
@@ -31,21 +32,32 @@ final class OpenVideo {
         codec = AV.string(avcodec_get_name(parameters.pointee.codec_id)) ?? "unknown"
         orientation = Orientation(matrix: zvl_display_matrix(stream))
         references = ReferenceCheck(parameters)
-        decoder = try Decoder(parameters, path: path, limits: limits)
-        if let indexed = FrameTable.indexed(demuxer, stream: index) {
-            table = indexed
-            isPartial = true
-            reader = try PacketReader(demuxer, stream: index, limits: limits, budget: budget)
-        } else {
-            table = FrameTable(entries: [], timeBase: 1)
-            isPartial = false
-            reader = try PacketReader(demuxer, stream: index, limits: limits, budget: budget)
-            try scan()
-        }
+        streamIndex = index
+        let decoder = try Decoder(parameters, path: path, limits: limits)
+        let indexed = FrameTable.indexed(demuxer, stream: index)
+        isPartial = indexed != nil
+        table = indexed ?? FrameTable(entries: [], timeBase: 1)
+        lane = try VideoLane(
+            PacketReader(demuxer, stream: index, limits: limits, budget: budget), decoder)
+        if !isPartial { try scan() }
         try requireFrames()
     }
 
-    var packetsRead: Int { reader.packetsRead + scanPackets }
+    var packetsRead: Int { lane.reader.packetsRead + scanPackets }
+
+    /// Opens the file once more, for another thread to read and decode.
+    func openLane() throws(VideoError) -> VideoLane {
+        let demuxer = try Demuxer(file, limits: limits, budget: budget)
+        demuxer.keepOnly(streamIndex)
+        guard let parameters = demuxer.stream(streamIndex)?.pointee.codecpar else {
+            throw VideoError(
+                code: .unreadable, path: file.path,
+                message: "the file changed while it was read: it has lost its video stream")
+        }
+        let decoder = try Decoder(parameters, path: file.path, limits: limits)
+        return try VideoLane(
+            PacketReader(demuxer, stream: streamIndex, limits: limits, budget: budget), decoder)
+    }
 
     /// Chooses frames and makes sure that the table knows them and the first and last frame.
     ///
@@ -54,9 +66,9 @@ final class OpenVideo {
         let ranks = choose(table.total)
         guard isPartial else { return ranks }
         let needed = Set(ranks).union([0, table.total - 1])
-        if try table.resolve(ranks: Array(needed), reader: &reader) { return ranks }
+        if try table.resolve(ranks: Array(needed), reader: &lane.reader) { return ranks }
         isPartial = false
-        try reader.rewind()
+        try lane.reader.rewind()
         try scan()
         try requireFrames()
         return choose(table.total)
@@ -65,7 +77,7 @@ final class OpenVideo {
     /// Builds the table by reading every packet, then finds the order of display.
     private func scan() throws(VideoError) {
         let warnings = table.warnings
-        let scanned = try reader.scan()
+        let scanned = try lane.reader.scan()
         table = scanned.table
         table.warnings = warnings + table.warnings
         scanPackets += table.entries.count
@@ -73,19 +85,21 @@ final class OpenVideo {
     }
 
     private func findOrder(_ pictures: [PictureKind]) throws(VideoError) {
-        let rate = table.decodingRate ?? reader.statedFrameRate
-        if container == "avi" || SeekKind(container: container) == .none, !decoder.isIntraOnly,
+        let rate = table.decodingRate ?? lane.reader.statedFrameRate
+        if container == "avi" || SeekKind(container: container) == .none, !lane.decoder.isIntraOnly,
             table.entries.contains(where: { $0.statedPTS == AV.noPTS })
         {
             if !table.order(by: pictures, frameRate: rate) {
-                try table.orderByDecoding(reader: &reader, decoder: decoder, frameRate: rate)
+                try table.orderByDecoding(
+                    reader: &lane.reader, decoder: lane.decoder, frameRate: rate)
             }
-        } else if !table.orderByTime(isIntraOnly: decoder.isIntraOnly) {
-            if decoder.isIntraOnly {
+        } else if !table.orderByTime(isIntraOnly: lane.decoder.isIntraOnly) {
+            if lane.decoder.isIntraOnly {
                 let shown = table.entries.indices.filter { table.entries[$0].isShown }
                 table.setOrder(shown, frameRate: rate)
             } else {
-                try table.orderByDecoding(reader: &reader, decoder: decoder, frameRate: rate)
+                try table.orderByDecoding(
+                    reader: &lane.reader, decoder: lane.decoder, frameRate: rate)
             }
         }
     }

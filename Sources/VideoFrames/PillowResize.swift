@@ -1,86 +1,29 @@
-/// Shortest edge to `side`, then the centre `side` x `side`: the preprocessing of CLIP's image processor.
-struct CropGeometry: Equatable {
-    /// Size of the whole resized picture.
-    let width: Int
-    let height: Int
-    /// Where the crop begins in it.
-    let left: Int
-    let top: Int
-    let side: Int
-
-    /// The longer edge is truncated: 1920 x 1080 to 336 gives 597 x 336, cropped from column 130 on.
-    init(width: Int, height: Int, side: Int) {
-        let short = max(1, min(width, height))
-        let long = side * max(width, height) / short
-        self.side = side
-        self.width = width <= height ? side : long
-        self.height = width <= height ? long : side
-        left = (self.width - side) / 2
-        top = (self.height - side) / 2
-    }
-}
-
-/// Weights of one axis in 22-bit fixed point, for the outputs of a range.
-struct ResampleWeights {
-    /// First source index of each output.
-    private(set) var starts: [Int] = []
-    /// Number of source values of each output.
-    private(set) var counts: [Int] = []
-    /// `taps` weights for each output, zero beyond its count.
-    private(set) var values: [Int32] = []
-    let taps: Int
-
-    static let bits: Int32 = 22
-
-    /// - Parameters:
-    ///   - input: source length
-    ///   - output: length of the whole result, of which `range` is wanted
-    init(input: Int, output: Int, range: Range<Int>) {
-        let scale = Double(input) / Double(output)
-        let filterScale = max(scale, 1)
-        // Bicubic, widened when it shrinks: that is the antialiasing.
-        let support = 2 * filterScale
-        taps = Int(support.rounded(.up)) * 2 + 1
-        for index in range {
-            let center = (Double(index) + 0.5) * scale
-            let start = max(0, Int(center - support + 0.5))
-            let end = min(input, Int(center + support + 0.5))
-            var weights = (start..<end).map {
-                Self.bicubic((Double($0) - center + 0.5) * (1 / filterScale))
-            }
-            let sum = weights.reduce(0, +)
-            if sum != 0 { weights = weights.map { $0 / sum } }
-            starts.append(start)
-            counts.append(weights.count)
-            for weight in weights {
-                let scaled = weight * Double(1 << Self.bits)
-                values.append(Int32(scaled < 0 ? scaled - 0.5 : scaled + 0.5))
-            }
-            values.append(contentsOf: [Int32](repeating: 0, count: taps - weights.count))
-        }
-    }
-
-    /// Keys' cubic convolution kernel with a = -1/2.
-    static func bicubic(_ position: Double) -> Double {
-        let x = abs(position)
-        if x < 1 { return (1.5 * x - 2.5) * x * x + 1 }
-        if x < 2 { return ((-0.5 * x + 2.5) * x - 4) * x + 2 }
-        return 0
-    }
-}
+internal import CFFmpeg
 
 /// Resizes RGB pictures of one size to the centre crop, equal in every bit to Pillow's
 /// `resize(BICUBIC)` of the whole picture followed by the crop.
 ///
-/// Pillow filters rows, rounds to bytes, then filters columns. Only what the crop needs is computed.
-struct PillowResize {
+/// Pillow filters rows, rounds to bytes, then filters columns. Only what the crop needs is computed. Both
+/// passes run over sixteen neighbouring bytes at a time, for which the first turns strips of sixteen rows on
+/// their side.
+final class PillowResize {
     let width: Int
     let height: Int
     let geometry: CropGeometry
+    /// The part of the picture that the crop depends on.
+    let area: PixelArea
     private let horizontal: ResampleWeights?
     private let vertical: ResampleWeights?
-    /// Source rows that the crop depends on.
-    private let rows: Range<Int>
+    /// Sixteen rows of the area on their side: [area.width * 3, 16].
+    private let strip: UnsafeMutablePointer<UInt8>
+    /// The same strip filtered: [lineBytes, 16].
+    private let filtered: UnsafeMutablePointer<UInt8>
+    /// The area's rows after the first pass: [area.height, lineBytes].
+    private let middle: UnsafeMutablePointer<UInt8>
+    /// Bytes of an output line, filled up to whole blocks.
+    private let lineBytes: Int
+
+    private static let block = 16
 
     init(width: Int, height: Int, side: Int) {
         self.width = width
@@ -94,98 +37,108 @@ struct PillowResize {
         vertical =
             geometry.height == height
             ? nil : ResampleWeights(input: height, output: geometry.height, range: lines)
-        if let vertical, let first = vertical.starts.first {
-            let ends = zip(vertical.starts, vertical.counts).map { $0 + $1 }
-            rows = first..<(ends.max() ?? first)
-        } else {
-            rows = lines
-        }
+        area = PixelArea(
+            columns: horizontal?.sources ?? columns, rows: vertical?.sources ?? lines)
+        lineBytes = Self.padded(side * 3)
+        strip = .allocate(capacity: Self.padded(area.width * 3) * Self.block)
+        filtered = .allocate(capacity: lineBytes * Self.block)
+        middle = .allocate(capacity: Self.padded(area.height) * lineBytes)
+        // What fills up the blocks is computed with, and never looked at.
+        filtered.initialize(repeating: 0, count: lineBytes * Self.block)
+        middle.initialize(repeating: 0, count: Self.padded(area.height) * lineBytes)
     }
+
+    deinit {
+        strip.deallocate()
+        filtered.deallocate()
+        middle.deallocate()
+    }
+
+    private static func padded(_ count: Int) -> Int { (count + block - 1) / block * block }
 
     /// - Parameters:
-    ///   - source: [height, width, 3], `stride` bytes a row
+    ///   - source: `area` of the picture, [area.height, area.width, 3], `stride` bytes a row
     ///   - target: [side, side, 3]
-    ///   - scratch: kept between calls
     func apply(
-        _ source: UnsafePointer<UInt8>, stride: Int, to target: UnsafeMutablePointer<UInt8>,
-        scratch: inout [UInt8]
+        _ source: UnsafePointer<UInt8>, stride: Int, to target: UnsafeMutablePointer<UInt8>
     ) {
-        let rowBytes = geometry.side * 3
-        let needed = rows.count * rowBytes
-        if scratch.count < needed { scratch = [UInt8](repeating: 0, count: needed) }
-        scratch.withUnsafeMutableBufferPointer { buffer in
-            guard let middle = buffer.baseAddress else { return }
-            for row in rows {
-                let from = source + row * stride
-                let to = middle + (row - rows.lowerBound) * rowBytes
-                if let horizontal {
-                    Self.filterRow(from, horizontal, to: to)
-                } else {
-                    to.update(from: from + geometry.left * 3, count: rowBytes)
+        let side = geometry.side
+        if let horizontal {
+            for row in Swift.stride(from: 0, to: area.height, by: Self.block) {
+                let rows = min(Self.block, area.height - row)
+                turn(source + row * stride, stride: stride, rows: rows)
+                filter(horizontal)
+                for start in Swift.stride(from: 0, to: lineBytes, by: Self.block) {
+                    zvl_transpose16(
+                        filtered + start * Self.block, Self.block,
+                        middle + row * lineBytes + start, lineBytes)
                 }
             }
-            if let vertical {
-                for line in 0..<geometry.side {
-                    Self.filterColumns(
-                        middle, first: rows.lowerBound, line, vertical, rowBytes: rowBytes,
-                        to: target + line * rowBytes)
-                }
-            } else {
-                target.update(from: middle, count: geometry.side * rowBytes)
+        } else {
+            for row in 0..<area.height {
+                (middle + row * lineBytes).update(from: source + row * stride, count: side * 3)
+            }
+        }
+        if let vertical {
+            for line in 0..<side { blend(line, vertical, to: target + line * side * 3) }
+        } else {
+            for line in 0..<side {
+                (target + line * side * 3).update(from: middle + line * lineBytes, count: side * 3)
             }
         }
     }
 
-    private static let half = Int32(1) << (ResampleWeights.bits - 1)
-
-    @inline(__always)
-    private static func byte(_ sum: Int32) -> UInt8 {
-        UInt8(truncatingIfNeeded: max(0, min(255, sum >> ResampleWeights.bits)))
+    /// Turns up to sixteen rows on their side.
+    private func turn(_ source: UnsafePointer<UInt8>, stride: Int, rows: Int) {
+        let bytes = area.width * 3
+        let whole = rows == Self.block ? bytes / Self.block * Self.block : 0
+        for start in Swift.stride(from: 0, to: whole, by: Self.block) {
+            zvl_transpose16(source + start, stride, strip + start * Self.block, Self.block)
+        }
+        // Blocks that would reach over the picture's edge.
+        for byte in whole..<bytes {
+            for row in 0..<Self.block {
+                strip[byte * Self.block + row] = source[min(row, rows - 1) * stride + byte]
+            }
+        }
     }
 
-    private static func filterRow(
-        _ source: UnsafePointer<UInt8>, _ weights: ResampleWeights,
-        to target: UnsafeMutablePointer<UInt8>
-    ) {
-        weights.values.withUnsafeBufferPointer { values in
-            guard var weight = values.baseAddress else { return }
-            var write = target
+    private func filter(_ weights: ResampleWeights) {
+        weights.packed.withUnsafeBufferPointer { packed in
+            guard let words = packed.baseAddress else { return }
+            let origin = area.columns.lowerBound
             for index in weights.starts.indices {
-                var read = source + weights.starts[index] * 3
-                var (red, green, blue) = (half, half, half)
-                for tap in 0..<weights.counts[index] {
-                    let value = weight[tap]
-                    red &+= value &* Int32(read[0])
-                    green &+= value &* Int32(read[1])
-                    blue &+= value &* Int32(read[2])
-                    read += 3
+                for channel in 0..<3 {
+                    let first = (weights.starts[index] - origin) * 3 + channel
+                    zvl_blend16(
+                        strip + first * Self.block, 3 * Self.block,
+                        words + index * weights.packedTaps, Int32(weights.counts[index]),
+                        filtered + (index * 3 + channel) * Self.block)
                 }
-                write[0] = byte(red)
-                write[1] = byte(green)
-                write[2] = byte(blue)
-                write += 3
-                weight += weights.taps
             }
         }
     }
 
-    private static func filterColumns(
-        _ rows: UnsafePointer<UInt8>, first: Int, _ line: Int, _ weights: ResampleWeights,
-        rowBytes: Int, to target: UnsafeMutablePointer<UInt8>
+    /// One output line from the rows of `middle`.
+    private func blend(
+        _ line: Int, _ weights: ResampleWeights, to target: UnsafeMutablePointer<UInt8>
     ) {
-        weights.values.withUnsafeBufferPointer { values in
-            guard let base = values.baseAddress else { return }
-            let weight = base + line * weights.taps
-            let top = rows + (weights.starts[line] - first) * rowBytes
-            let count = weights.counts[line]
-            for column in 0..<rowBytes {
-                var sum = half
-                var read = top + column
-                for tap in 0..<count {
-                    sum &+= weight[tap] &* Int32(read.pointee)
-                    read += rowBytes
-                }
-                target[column] = byte(sum)
+        let bytes = geometry.side * 3
+        let whole = bytes / Self.block * Self.block
+        let rows = middle + (weights.starts[line] - area.rows.lowerBound) * lineBytes
+        weights.packed.withUnsafeBufferPointer { packed in
+            guard let words = packed.baseAddress.map({ $0 + line * weights.packedTaps }) else {
+                return
+            }
+            let count = Int32(weights.counts[line])
+            for start in stride(from: 0, to: whole, by: Self.block) {
+                zvl_blend16(rows + start, lineBytes, words, count, target + start)
+            }
+            guard whole < bytes else { return }
+            withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.block) { rest in
+                guard let last = rest.baseAddress else { return }
+                zvl_blend16(rows + whole, lineBytes, words, count, last)
+                (target + whole).update(from: last, count: bytes - whole)
             }
         }
     }

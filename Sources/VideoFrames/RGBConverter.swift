@@ -1,11 +1,13 @@
 internal import CFFmpeg
 
 /// Turns decoded frames into packed RGB with the matrix and range that the frame states.
-struct RGBConverter: ~Copyable {
+final class RGBConverter {
     private let path: String
     private var scaler: UnsafeMutableRawPointer?
     private var key: Key?
     private let output: Picture
+    /// The part of a picture that is wanted, by reference to its memory.
+    private let view: Picture
 
     /// What a scaler is built for. It is built again when a stream changes in the middle.
     private struct Key: Equatable {
@@ -18,32 +20,90 @@ struct RGBConverter: ~Copyable {
     init(path: String) throws(VideoError) {
         self.path = path
         output = try Picture(for: path)
+        view = try Picture(for: path)
     }
 
     deinit { zvl_scaler_free(scaler) }
 
-    /// Converts at the frame's own size, or scales to another with bicubic interpolation.
+    /// Converts an area of the stored picture at its own size.
+    ///
+    /// - Returns: the area's first row and bytes a row, valid until the next call.
+    func convert(
+        _ picture: borrowing Picture, _ area: PixelArea
+    ) throws(VideoError) -> (rows: UnsafePointer<UInt8>, stride: Int) {
+        let covered = Self.cover(area, of: picture.raw.pointee)
+        view.clear()
+        defer { view.clear() }
+        var code = av_frame_ref(view.raw, picture.raw)
+        if code >= 0, covered.left + covered.top + covered.right + covered.bottom > 0 {
+            view.raw.pointee.crop_left = covered.left
+            view.raw.pointee.crop_top = covered.top
+            view.raw.pointee.crop_right = covered.right
+            view.raw.pointee.crop_bottom = covered.bottom
+            code = av_frame_apply_cropping(view.raw, Int32(AV_FRAME_CROP_UNALIGNED))
+        }
+        guard code >= 0 else { throw failure(code) }
+        let (width, height) = (view.raw.pointee.width, view.raw.pointee.height)
+        let (rows, stride) = try run(view, width: width, height: height)
+        let left = area.columns.lowerBound - covered.left
+        return (rows + (area.rows.lowerBound - covered.top) * stride + left * 3, stride)
+    }
+
+    /// Scales the whole picture with bicubic interpolation.
     ///
     /// - Returns: the result's first row and bytes a row, valid until the next call.
-    mutating func convert(
-        _ picture: borrowing Picture, width: Int? = nil, height: Int? = nil
+    func scale(
+        _ picture: borrowing Picture, width: Int, height: Int
+    ) throws(VideoError) -> (rows: UnsafePointer<UInt8>, stride: Int) {
+        try run(picture, width: Int32(width), height: Int32(height))
+    }
+
+    private func run(
+        _ picture: borrowing Picture, width: Int32, height: Int32
     ) throws(VideoError) -> (rows: UnsafePointer<UInt8>, stride: Int) {
         let frame = picture.raw.pointee
         let wanted = Key(
             width: frame.width, height: frame.height, format: frame.format,
             matrix: Self.matrix(frame), isFullRange: Self.isFullRange(frame),
-            outputWidth: width.map(Int32.init) ?? frame.width,
-            outputHeight: height.map(Int32.init) ?? frame.height)
+            outputWidth: width, outputHeight: height)
         if wanted != key { try build(wanted) }
         let code = zvl_scaler_run(scaler, output.raw, picture.raw)
-        guard code >= 0, let rows = output.raw.pointee.data.0 else {
-            throw VideoError(
-                code: .decode, path: path, message: "colour conversion failed: \(AV.text(code))")
-        }
+        guard code >= 0, let rows = output.raw.pointee.data.0 else { throw failure(code) }
         return (UnsafePointer(rows), Int(output.raw.pointee.linesize.0))
     }
 
-    private mutating func build(_ wanted: Key) throws(VideoError) {
+    private func failure(_ code: Int32) -> VideoError {
+        VideoError(
+            code: .decode, path: path, message: "colour conversion failed: \(AV.text(code))")
+    }
+
+    /// What to cut off a picture so that an area of it is converted as with the whole: chroma is interpolated
+    /// between neighbours, and vector code wants its columns aligned.
+    private static func cover(
+        _ area: PixelArea, of frame: AVFrame
+    ) -> (left: Int, top: Int, right: Int, bottom: Int) {
+        let (width, height) = (Int(frame.width), Int(frame.height))
+        guard let format = av_pix_fmt_desc_get(AVPixelFormat(frame.format))?.pointee else {
+            return (0, 0, 0, 0)
+        }
+        let special = UInt64(
+            AV_PIX_FMT_FLAG_BITSTREAM | AV_PIX_FMT_FLAG_HWACCEL | AV_PIX_FMT_FLAG_PAL)
+        // The scaler spreads the chroma of an odd picture over all of it, so that a part would shift.
+        let isEven =
+            width % (1 << Int(format.log2_chroma_w)) == 0
+            && height % (1 << Int(format.log2_chroma_h)) == 0
+        guard format.flags & UInt64(AV_PIX_FMT_FLAG_PLANAR) != 0, format.flags & special == 0,
+            isEven
+        else { return (0, 0, 0, 0) }
+        let margin = 8
+        let left = max(0, area.columns.lowerBound - margin) / 64 * 64
+        let top = max(0, area.rows.lowerBound - margin) / 16 * 16
+        let right = min(width, (area.columns.upperBound + margin + 63) / 64 * 64)
+        let bottom = min(height, (area.rows.upperBound + margin + 15) / 16 * 16)
+        return (left, top, width - right, height - bottom)
+    }
+
+    private func build(_ wanted: Key) throws(VideoError) {
         key = nil
         zvl_scaler_free(scaler)
         scaler = zvl_scaler_make(

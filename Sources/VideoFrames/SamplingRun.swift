@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// The sampling of one video from opening to the last row.
 final class SamplingRun {
     private let request: SamplingRequest
@@ -28,56 +30,62 @@ final class SamplingRun {
         let count = request.frames
         let chosen = try video.choose(count, request.mode)
         let (requested, wanted) = (chosen.requested, chosen.shown)
-        let writer = try FrameWriter(
-            request, orientation: video.orientation, limits: limits, allocate: allocate)
-
-        var rows: [Int: [Int]] = [:]
-        for (row, rank) in wanted.enumerated() { rows[rank, default: []].append(row) }
-        let decoding = try FrameDecoding(video) { rank, picture throws(VideoError) in
-            guard let places = rows[rank], let first = places.first else { return }
-            try writer.write(picture, toRow: first)
-            for row in places.dropFirst() { writer.copy(row: first, to: row) }
+        var places: [Int: [Int]] = [:]
+        for (row, rank) in wanted.enumerated() { places[rank, default: []].append(row) }
+        let rows = FrameRows(request, places: places, limits: limits, allocate: allocate)
+        let decoding = FrameDecoding(video, threads: threads) { () throws(VideoError) in
+            try FrameWriter(
+                self.request, rows: rows, orientation: video.orientation, limits: self.limits)
         }
         var shown = wanted
-        let missing = try decoding.run(ranks: Array(rows.keys))
+        let missing = try decoding.run(ranks: Array(places.keys))
         if !missing.isEmpty {
-            try decoding.explore(ranks: missing)
-            if decoding.seen.isEmpty {
-                // Nothing near them: look over the whole file.
-                try decoding.explore(
-                    ranks: video.locate { FrameSampler.uniformIndices(total: $0, count: 16) })
-            }
-            let good = decoding.readable
-            var late = Set<Int>()
-            for rank in missing {
-                guard let nearest = Self.nearest(to: rank, in: good), let places = rows[rank] else {
-                    throw Self.nothingDecoded(video, decoding)
-                }
-                for row in places { shown[row] = nearest }
-                if !decoding.delivered.contains(nearest) { late.insert(nearest) }
-                rows[nearest, default: []].append(contentsOf: places)
-            }
-            let lost = try decoding.run(ranks: Array(late))
-            guard lost.isEmpty else { throw Self.nothingDecoded(video, decoding) }
-            for rank in missing {
-                guard let row = rows[rank]?.first, let source = rows[shown[row]]?.first else {
-                    continue
-                }
-                for other in rows[rank] ?? [] { writer.copy(row: source, to: other) }
-            }
+            try replace(missing, in: rows, video, decoding, &shown)
         }
-        guard let picture = writer.firstPicture else { throw Self.nothingDecoded(video, decoding) }
+        guard let picture = rows.firstPicture else { throw Self.nothingDecoded(video, decoding) }
         let elapsed = clock.now - start
         return SampledFrames(
-            count: count, width: writer.width, height: writer.height,
+            count: count, width: rows.width, height: rows.height,
             frameIndex: shown, requestedIndex: requested,
             framePTSMilliseconds: shown.map { video.table.milliseconds(rank: $0) },
             facts: video.facts(first: picture),
             warnings: Self.warnings(video, decoding, missing: missing), sampling: request.mode,
-            hardware: .none,
-            decodeMilliseconds: elapsed.milliseconds, childPeakBytes: 0,
-            packetsRead: video.packetsRead, framesDecoded: decoding.framesDecoded,
-            framesNeeded: decoding.framesNeeded)
+            hardware: .none, decodeMilliseconds: elapsed.milliseconds, childPeakBytes: 0,
+            packetsRead: video.packetsRead + decoding.packetsReadBeside,
+            framesDecoded: decoding.record.framesDecoded,
+            framesNeeded: decoding.record.framesNeeded)
+    }
+
+    private var threads: Int {
+        request.threads > 0 ? request.threads : max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    }
+
+    /// Shows the nearest readable frame in the rows of those that could not be read.
+    private func replace(
+        _ missing: [Int], in rows: FrameRows, _ video: OpenVideo, _ decoding: FrameDecoding,
+        _ shown: inout [Int]
+    ) throws(VideoError) {
+        try decoding.explore(ranks: missing)
+        if decoding.record.seen.isEmpty {
+            // Nothing near them: look over the whole file.
+            try decoding.explore(
+                ranks: video.locate { FrameSampler.uniformIndices(total: $0, count: 16) })
+        }
+        let good = decoding.readable
+        var late = Set<Int>()
+        for rank in missing {
+            guard let nearest = Self.nearest(to: rank, in: good),
+                let places = rows.places[rank]
+            else { throw Self.nothingDecoded(video, decoding) }
+            for row in places { shown[row] = nearest }
+            if !decoding.record.delivered.contains(nearest) { late.insert(nearest) }
+            rows.places[nearest, default: []].append(contentsOf: places)
+        }
+        let lost = try decoding.run(ranks: Array(late))
+        guard lost.isEmpty else { throw Self.nothingDecoded(video, decoding) }
+        for rank in missing {
+            if let row = rows.places[rank]?.first { rows.spread(shown[row]) }
+        }
     }
 
     /// The nearest of ascending ranks; of two equally near ones the earlier.
@@ -91,7 +99,7 @@ final class SamplingRun {
         VideoError(
             code: .decode, path: video.file.path,
             message: "expected \(video.table.total) frames of \(video.codec), none of those needed "
-                + "could be decoded (\(decoding.lostPackets.count) packets damaged)")
+                + "could be decoded (\(decoding.record.lostPackets.count) packets damaged)")
     }
 
     private static func warnings(
@@ -103,10 +111,11 @@ final class SamplingRun {
                 "\(missing.count) frames could not be read and show the nearest readable one: "
                     + list(missing))
         }
-        if !decoding.lostPackets.isEmpty {
-            warnings.append("\(decoding.lostPackets.count) packets are damaged")
+        if !decoding.record.lostPackets.isEmpty {
+            warnings.append("\(decoding.record.lostPackets.count) packets are damaged")
         }
-        let concealed = decoding.damagedFrames.intersection(decoding.delivered).sorted()
+        let concealed = decoding.record.damagedFrames.intersection(decoding.record.delivered)
+            .sorted()
         if !concealed.isEmpty {
             warnings.append(
                 "\(concealed.count) sampled frames have concealed damage: \(list(concealed))")

@@ -89,21 +89,13 @@ import Testing
     @Test func `A change of size in the middle loses no frame`() throws {
         let path = try EdgeCorpus.path("res_change.ts")
         let video = try OpenVideo(path: path, limits: SamplingLimits())
-        let converter = Converter(try RGBConverter(path: path))
-        var codes: [Int: Int] = [:]
-        var widths: Set<Int> = []
-        let decoding = try FrameDecoding(video) { rank, picture throws(VideoError) in
-            let (rows, stride) = try converter.value.convert(picture)
-            let facts = PictureFacts(picture, orientation: Orientation())
-            widths.insert(facts.width)
-            codes[rank] = BarCode.read(
-                rows, stride: stride, width: facts.width, height: facts.height)
-        }
+        let sink = try CodeSink(path)
+        let decoding = FrameDecoding(video) { () throws(VideoError) in sink }
         let ranks = try video.locate { FrameSampler.uniformIndices(total: $0, count: 64) }
         #expect(try decoding.run(ranks: ranks) == [])
-        #expect(widths == [640, 320])
+        #expect(sink.widths == [640, 320])
         let first = video.table.total - 150
-        #expect(ranks.map { codes[$0] } == ranks.map { $0 < first ? $0 : $0 - first })
+        #expect(ranks.map { sink.codes[$0] } == ranks.map { $0 < first ? $0 : $0 - first })
 
         let frames = try FrameSampler.sample(SamplingRequest(path: path, frames: 16, side: 28))
         #expect(frames.frameIndex == frames.requestedIndex)
@@ -113,8 +105,21 @@ import Testing
         #expect(error?.message.contains("320x180") == true)
     }
 
-    private final class Converter {
-        var value: RGBConverter
-        init(_ value: consuming RGBConverter) { self.value = value }
+    /// Reads the bar codes at each frame's own size.
+    private final class CodeSink: FrameSink {
+        private let converter: RGBConverter
+        var codes: [Int: Int] = [:]
+        var widths: Set<Int> = []
+
+        init(_ path: String) throws(VideoError) { converter = try RGBConverter(path: path) }
+
+        func take(_ picture: borrowing Picture, rank: Int) throws(VideoError) {
+            let facts = PictureFacts(picture, orientation: Orientation())
+            let whole = PixelArea(columns: 0..<facts.width, rows: 0..<facts.height)
+            let (rows, stride) = try converter.convert(picture, whole)
+            widths.insert(facts.width)
+            codes[rank] = BarCode.read(
+                rows, stride: stride, width: facts.width, height: facts.height)
+        }
     }
 }

@@ -37,11 +37,12 @@ import Testing
                 with: picture[(y * width * 3)..<((y + 1) * width * 3)])
         }
         let resize = PillowResize(width: width, height: height, side: side)
-        var scratch: [UInt8] = []
         return [UInt8](unsafeUninitializedCapacity: side * side * 3) { target, count in
             rows.withUnsafeBufferPointer { source in
                 if let source = source.baseAddress, let target = target.baseAddress {
-                    resize.apply(source, stride: stride, to: target, scratch: &scratch)
+                    let area = resize.area
+                    let first = area.rows.lowerBound * stride + area.columns.lowerBound * 3
+                    resize.apply(source + first, stride: stride, to: target)
                 }
             }
             count = side * side * 3
