@@ -94,15 +94,17 @@ def pyav(way, threads):
         container, stream, total = opened(path)
         step = 1 / (stream.average_rate * stream.time_base)
         frames = []
+        frame = None
         for index in uniform(total, count):
             target = (stream.start_time or 0) + index * step
-            container.seek(int(target), stream=stream)
-            for frame in container.decode(stream):
-                if frame.pts is not None and frame.pts >= target - step / 2:
-                    frames.append(small(frame, side))
-                    break
-            else:
-                frames.append(None)
+            # Up to two seconds ahead it reads on.
+            if frame is None or target - frame.pts > 2 / stream.time_base:
+                container.seek(int(target), stream=stream)
+                decoded = container.decode(stream)
+                frame = next(decoded, None)
+            while frame is not None and (frame.pts is None or frame.pts < target - step / 2):
+                frame = next(decoded, None)
+            frames.append(None if frame is None else small(frame, side))
         container.close()
         return total, frames
 
@@ -148,8 +150,11 @@ def opencv(way):
     def seek(path, count, side):
         video, total = opened(path)
         frames = []
+        following = 0
         for index in uniform(total, count):
-            video.set(cv2.CAP_PROP_POS_FRAMES, index)
+            if index != following:
+                video.set(cv2.CAP_PROP_POS_FRAMES, index)
+            following = index + 1
             good, picture = video.read()
             frames.append(small(picture, side) if good else None)
         return total, frames
