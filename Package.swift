@@ -78,6 +78,10 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(
             name: "zipvl-bench-io", dependencies: ["VideoFrames", argumentParser],
+            exclude: [
+                "make_speed_videos.sh", "peer_readers.py", "peer_truth.py", "peers.py",
+                "peers-requirements.txt",
+            ],
             swiftSettings: settings),
 
         // Tests.
