@@ -2,8 +2,8 @@ import ArgumentParser
 
 /// Benchmarks of everything before the model.
 @main
-struct BenchIO: ParsableCommand {
+struct BenchIO: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "zipvl-bench-io", abstract: "Measures frame sampling.",
-        subcommands: [SampleCommand.self, SamplerCommand.self])
+        subcommands: [SampleCommand.self, FuzzCommand.self, SamplerCommand.self])
 }
