@@ -5,5 +5,5 @@ import ArgumentParser
 struct BenchIO: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "zipvl-bench-io", abstract: "Measures frame sampling.",
-        subcommands: [SampleCommand.self, SamplerCommand.self])
+        subcommands: [SampleCommand.self, FuzzCommand.self, SamplerCommand.self])
 }

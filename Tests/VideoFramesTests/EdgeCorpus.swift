@@ -1,13 +1,48 @@
 import Foundation
+import Synchronization
+import Testing
 
-/// The corpus of awkward videos that `Tests/EdgeVideos/make_edge_videos.py` makes, once, in the package's
-/// `.cache/edge-videos`.
+/// One make of the corpus: what `Tests/EdgeVideos/make_edge_videos.py` takes.
+struct EdgeVariant: Hashable, Sendable, CustomTestStringConvertible {
+    var width = 640
+    var height = 360
+    var frames = 450
+    var gop = 120
+
+    static let standard = EdgeVariant()
+
+    /// Clips that have a third of the frames.
+    var third: Int { frames / 3 }
+
+    /// From "WIDTHxHEIGHT/FRAMES/GOP".
+    init?(_ text: Substring) {
+        let numbers = text.split(whereSeparator: { "x/".contains($0) }).compactMap { Int($0) }
+        guard numbers.count == 4 else { return nil }
+        (width, height, frames, gop) = (numbers[0], numbers[1], numbers[2], numbers[3])
+    }
+
+    init() {}
+
+    var arguments: [String] {
+        ["--size", "\(width)x\(height)", "--frames", "\(frames)", "--gop", "\(gop)"]
+    }
+
+    /// Of the folder in `.cache`.
+    var name: String {
+        self == .standard ? "edge-videos" : "edge-videos-\(width)x\(height)-\(frames)-\(gop)"
+    }
+
+    var testDescription: String { "\(width)x\(height)/\(frames)/\(gop)" }
+}
+
+/// The corpus of awkward videos that `Tests/EdgeVideos/make_edge_videos.py` makes, once for each variant, in
+/// the package's `.cache`.
 enum EdgeCorpus {
     struct Unavailable: Error, CustomStringConvertible { let description: String }
 
     /// - Throws: a message that says what is missing, where the corpus cannot be made.
-    static func path(_ name: String) throws -> String {
-        let folder = try made.get()
+    static func path(_ name: String, of variant: EdgeVariant = .standard) throws -> String {
+        let folder = try folder(of: variant)
         let path = folder.appending(path: name).path
         guard FileManager.default.fileExists(atPath: path) else {
             throw Unavailable(description: "the edge corpus has no \(name): delete \(folder.path)")
@@ -15,16 +50,32 @@ enum EdgeCorpus {
         return path
     }
 
-    private static let made: Result<URL, any Error> = Result { try make() }
+    /// Names of all videos of a corpus.
+    static func names(of variant: EdgeVariant = .standard) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: folder(of: variant).path)
+            .filter { !$0.hasPrefix("complete-") }.sorted()
+    }
+
+    /// Tests that ask for the same corpus wait for the one that makes it.
+    private static func folder(of variant: EdgeVariant) throws -> URL {
+        try made.withLock { made in
+            if let folder = made[variant] { return folder }
+            let folder = Result { try make(variant) }
+            made[variant] = folder
+            return folder
+        }.get()
+    }
+
+    private static let made = Mutex<[EdgeVariant: Result<URL, any Error>]>([:])
 
     private static var root: URL {
         Fixture.folder.deletingLastPathComponent().deletingLastPathComponent()
     }
 
-    private static func make() throws -> URL {
+    private static func make(_ variant: EdgeVariant) throws -> URL {
         let script = root.appending(path: "Tests/EdgeVideos/make_edge_videos.py")
         let version = crc32(try Data(contentsOf: script))
-        let folder = root.appending(path: ".cache/edge-videos")
+        let folder = root.appending(path: ".cache/\(variant.name)")
         let stamp = folder.appending(path: "complete-\(version)")
         let files = FileManager.default
         if files.fileExists(atPath: stamp.path) { return folder }
@@ -32,11 +83,11 @@ enum EdgeCorpus {
             throw Unavailable(
                 description: "the edge corpus needs \(tool): install it (apt-get install \(tool))")
         }
-        print("making the edge corpus in \(folder.path), which takes a minute or two")
-        let partial = root.appending(path: ".cache/edge-videos-\(getpid())")
+        print("making the edge corpus in \(folder.path), which takes seconds to minutes")
+        let partial = root.appending(path: ".cache/\(variant.name)-\(getpid())")
         try files.createDirectory(at: partial, withIntermediateDirectories: true)
         defer { try? files.removeItem(at: partial) }
-        let status = try run(["python3", script.path, partial.path])
+        let status = try run(["python3", script.path, partial.path] + variant.arguments)
         guard status == 0 else {
             throw Unavailable(description: "\(script.path) failed with status \(status)")
         }

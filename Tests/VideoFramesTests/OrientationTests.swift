@@ -24,6 +24,14 @@ import Testing
         Turn(
             file: "h264_mirrored.mp4", degrees: 0, orientation: Orientation(flipsHorizontally: true)
         ),
+        Turn(
+            file: "h264_flipped.mp4", degrees: 180, orientation: Orientation(flipsVertically: true)),
+        Turn(
+            file: "h264_transposed.mp4", degrees: 270, orientation: Orientation(transposes: true)),
+        Turn(
+            file: "h264_transversed.mp4", degrees: 90,
+            orientation: Orientation(
+                transposes: true, flipsHorizontally: true, flipsVertically: true)),
     ]
 
     @Test(arguments: turns) func `Pictures are turned as the file says`(_ turn: Turn) throws {
