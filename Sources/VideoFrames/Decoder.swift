@@ -1,7 +1,7 @@
 internal import CFFmpeg
 
-/// Owns a software decoder of one stream, with one thread: many videos at once use the cores better than
-/// many threads on one, and no frame is delayed by threading.
+/// Owns a decoder of one stream. One thread is the rule: many groups or videos at once use the cores better
+/// than many threads on one, and no frame is delayed by threading.
 struct Decoder: ~Copyable {
     let context: UnsafeMutablePointer<AVCodecContext>
     /// Whether frames that no other refers to may be skipped without changing the rest. Measured to be exact
@@ -9,12 +9,17 @@ struct Decoder: ~Copyable {
     let canSkipUnreferenced: Bool
     let isIntraOnly: Bool
 
+    /// - Parameters:
+    ///   - threads: frames decoded at a time. With more than one, errors come later than their packets.
+    ///   - device: decodes instead of the processor, where it can
     init(
-        _ parameters: UnsafePointer<AVCodecParameters>, path: String, limits: SamplingLimits
+        _ parameters: UnsafePointer<AVCodecParameters>, path: String, limits: SamplingLimits,
+        threads: Int = 1, device: HardwareDevice? = nil
     ) throws(VideoError) {
         let id = parameters.pointee.codec_id
         let name = AV.string(avcodec_get_name(id)) ?? "unknown"
-        guard let codec = avcodec_find_decoder(id) else {
+        let hardware = device == nil ? nil : HardwareDevice.decoder(for: id)
+        guard let codec = hardware ?? avcodec_find_decoder(id) else {
             throw VideoError(
                 code: .decode, path: path,
                 message: "no decoder for the codec \(name) in this libavcodec")
@@ -30,7 +35,9 @@ struct Decoder: ~Copyable {
             throw .outOfMemory(path, "a decoder")
         }
         var code = avcodec_parameters_to_context(context, parameters)
-        context.pointee.thread_count = 1
+        context.pointee.thread_count = Int32(threads)
+        context.pointee.thread_type = FF_THREAD_FRAME
+        if hardware != nil { device?.attach(to: context) }
         context.pointee.max_pixels = Int64(limits.pixels)
         if code >= 0 { code = avcodec_open2(context, codec, nil) }
         guard code >= 0 else {
@@ -70,9 +77,14 @@ struct Decoder: ~Copyable {
     /// Makes the decoder give the frames it still holds.
     func drain() { _ = avcodec_send_packet(context, nil) }
 
-    /// - Returns: whether there was a frame.
-    func receive(_ picture: borrowing Picture) -> Bool {
-        avcodec_receive_frame(context, picture.raw) >= 0
+    /// - Returns: libav's code, which is not negative if there was a frame.
+    func receive(_ picture: borrowing Picture) -> Int32 {
+        avcodec_receive_frame(context, picture.raw)
+    }
+
+    /// Whether several threads can work on neighbouring frames.
+    var canThreadFrames: Bool {
+        (context.pointee.codec?.pointee.capabilities ?? 0) & AV_CODEC_CAP_FRAME_THREADS != 0
     }
 }
 

@@ -21,7 +21,7 @@ extension FrameTable {
         var order: [Int] = []
         var met = Set<Int>()
         func collect() {
-            while decoder.receive(picture) {
+            while decoder.receive(picture) >= 0 {
                 let label = Int(picture.raw.pointee.pts)
                 if entries.indices.contains(label), entries[label].isShown,
                     met.insert(label).inserted

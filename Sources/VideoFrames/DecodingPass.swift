@@ -55,7 +55,12 @@ struct DecodingPass {
         _ lane: VideoLane, _ sink: any FrameSink, _ damage: DamageTrail,
         _ record: inout DecodingRecord
     ) throws(VideoError) {
-        while lane.decoder.receive(lane.picture) {
+        while true {
+            let code = lane.decoder.receive(lane.picture)
+            if code < 0 {
+                if code != AV.again, code != AV.endOfFile { record.failures += 1 }
+                return
+            }
             record.framesDecoded += 1
             let frame = lane.picture.raw.pointee
             let rank = Int(frame.pts)
@@ -71,7 +76,7 @@ struct DecodingPass {
             if task.targets.contains(rank), !done.contains(rank),
                 record.delivered.insert(rank).inserted
             {
-                try sink.take(lane.picture, rank: rank)
+                if try lane.deliver(to: sink, rank: rank) { record.inHardware += 1 }
             }
         }
     }

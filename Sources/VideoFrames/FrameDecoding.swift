@@ -70,6 +70,7 @@ final class FrameDecoding {
                 video: video, table: video.table, task: $0, skipping: skipping,
                 done: record.delivered)
         }
+        if skipping, let only = passes.first, passes.count == 1, try runThreaded(only) { return }
         let count = min(threads, passes.count)
         while slots.count < count { slots.append(LaneSlot(nil)) }
         let queue = PassQueue(passes, slots, video, makeSink)
@@ -78,6 +79,38 @@ final class FrameDecoding {
         record.add(result)
         if let error { throw error }
     }
+
+    /// Decodes the frames of a clip's only group on several threads.
+    ///
+    /// Their errors come later than the packets that cause them, so that it would not be known what to
+    /// distrust: unless all is well, nothing has been done.
+    ///
+    /// - Returns: whether it has
+    private func runThreaded(_ pass: DecodingPass) throws(VideoError) -> Bool {
+        guard threads > 1, video.device == nil, video.lane.decoder.canThreadFrames,
+            pass.task.last - pass.task.start >= Self.fewestThreadedPackets
+        else { return false }
+        try video.renewDecoder(threads: min(threads, Self.mostFrameThreads))
+        let result: DecodingRecord
+        do throws(VideoError) {
+            let (lane, sink) = try slots[0].opened(video, makeSink)
+            result = try pass.run(on: lane, into: sink)
+        } catch {
+            try video.renewDecoder()
+            throw error
+        }
+        try video.renewDecoder()
+        guard result.isClean, result.delivered.isSuperset(of: pass.task.targets) else {
+            return false
+        }
+        record.add(result)
+        return true
+    }
+
+    /// Below that the threads' start is all they do.
+    private static let fewestThreadedPackets = 32
+    /// Each thread holds pictures of its own, and more of them gain little.
+    private static let mostFrameThreads = 8
 }
 
 /// The lane of one thread, opened when the first task is there for it.

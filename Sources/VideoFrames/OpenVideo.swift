@@ -12,12 +12,18 @@ final class OpenVideo {
     let lane: VideoLane
     private let streamIndex: Int
     let references: ReferenceCheck
+    /// Decodes instead of the processor.
+    private(set) var device: HardwareDevice?
+    /// What became of a wish for hardware.
+    private(set) var hardwareWarnings: [String] = []
     private(set) var table: FrameTable
     /// Whether the table came from the sample index and knows only the groups that were asked for.
     private var isPartial: Bool
     private var scanPackets = 0
 
-    init(path: String, limits: SamplingLimits) throws(VideoError) {
+    init(
+        path: String, limits: SamplingLimits, hardware: HardwareDecoding = .none
+    ) throws(VideoError) {
         AV.silence()
         file = try RegularFile(path: path)
         self.limits = limits
@@ -33,6 +39,7 @@ final class OpenVideo {
         orientation = Orientation(matrix: zvl_display_matrix(stream))
         references = ReferenceCheck(parameters)
         streamIndex = index
+        // The table is made on the processor: a card has no shorter way to the order of frames.
         let decoder = try Decoder(parameters, path: path, limits: limits)
         let indexed = FrameTable.indexed(demuxer, stream: index)
         isPartial = indexed != nil
@@ -41,6 +48,7 @@ final class OpenVideo {
             PacketReader(demuxer, stream: index, limits: limits, budget: budget), decoder)
         if !isPartial { try scan() }
         try requireFrames()
+        try choose(hardware, parameters.pointee.codec_id)
     }
 
     var packetsRead: Int { lane.reader.packetsRead + scanPackets }
@@ -49,14 +57,58 @@ final class OpenVideo {
     func openLane() throws(VideoError) -> VideoLane {
         let demuxer = try Demuxer(file, limits: limits, budget: budget)
         demuxer.keepOnly(streamIndex)
-        guard let parameters = demuxer.stream(streamIndex)?.pointee.codecpar else {
+        let reader = try PacketReader(
+            demuxer, stream: streamIndex, limits: limits, budget: budget)
+        let decoder = try makeDecoder(reader)
+        return try VideoLane(reader, decoder)
+    }
+
+    /// Gives the video's own lane another decoder.
+    ///
+    /// - Parameter threads: as `Decoder` has them
+    func renewDecoder(threads: Int = 1) throws(VideoError) {
+        lane.decoder = try makeDecoder(lane.reader, threads: threads)
+    }
+
+    /// From now on the processor decodes.
+    func leaveHardware(because reason: String) throws(VideoError) {
+        device = nil
+        hardwareWarnings.append("decoded by the processor instead of NVDEC: \(reason)")
+        try renewDecoder()
+    }
+
+    /// All frames came from the processor although a card was there: libavcodec turns to it by itself where
+    /// the engine lacks a profile.
+    func noteRefusal(_ hardware: HardwareDecoding) {
+        guard device != nil, hardware == .cuda else { return }
+        hardwareWarnings.append("decoded by the processor instead of NVDEC: it refuses this stream")
+    }
+
+    private func choose(_ hardware: HardwareDecoding, _ codecID: AVCodecID) throws(VideoError) {
+        guard hardware != .none else { return }
+        let reason: String
+        switch HardwareDevice.cuda() {
+        case .device(let found) where HardwareDevice.decoder(for: codecID) != nil:
+            device = found
+            return try renewDecoder()
+        case .device: reason = "it does not decode \(codec) to the bit"
+        case .missing(let why): reason = why
+        }
+        if hardware == .cuda {
+            hardwareWarnings.append("decoded by the processor instead of NVDEC: \(reason)")
+        }
+    }
+
+    private func makeDecoder(
+        _ reader: borrowing PacketReader, threads: Int = 1
+    ) throws(VideoError) -> Decoder {
+        guard let parameters = reader.parameters else {
             throw VideoError(
                 code: .unreadable, path: file.path,
                 message: "the file changed while it was read: it has lost its video stream")
         }
-        let decoder = try Decoder(parameters, path: file.path, limits: limits)
-        return try VideoLane(
-            PacketReader(demuxer, stream: streamIndex, limits: limits, budget: budget), decoder)
+        return try Decoder(
+            parameters, path: file.path, limits: limits, threads: threads, device: device)
     }
 
     /// Chooses frames and makes sure that the table knows them and the first and last frame.

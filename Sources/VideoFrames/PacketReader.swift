@@ -108,6 +108,11 @@ struct PacketReader: ~Copyable {
         heldIndex = nil
     }
 
+    /// What the container says of the stream, while the reader lives.
+    var parameters: UnsafeMutablePointer<AVCodecParameters>? {
+        demuxer.stream(stream)?.pointee.codecpar
+    }
+
     /// Back to the first packet.
     mutating func rewind() throws(VideoError) { try restart() }
 

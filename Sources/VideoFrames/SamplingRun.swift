@@ -26,19 +26,29 @@ final class SamplingRun {
 
     func sample() throws(VideoError) -> SampledFrames {
         let start = clock.now
-        let video = try OpenVideo(path: request.path, limits: limits)
+        let video = try OpenVideo(
+            path: request.path, limits: limits, hardware: request.hardware)
         let count = request.frames
         let chosen = try video.choose(count, request.mode)
         let (requested, wanted) = (chosen.requested, chosen.shown)
         var places: [Int: [Int]] = [:]
         for (row, rank) in wanted.enumerated() { places[rank, default: []].append(row) }
         let rows = FrameRows(request, places: places, limits: limits, allocate: allocate)
-        let decoding = FrameDecoding(video, threads: threads) { () throws(VideoError) in
-            try FrameWriter(
-                self.request, rows: rows, orientation: video.orientation, limits: self.limits)
+        func decoder() -> FrameDecoding {
+            FrameDecoding(video, threads: threads) { () throws(VideoError) in
+                try FrameWriter(
+                    self.request, rows: rows, orientation: video.orientation, limits: self.limits)
+            }
         }
+        var decoding = decoder()
         var shown = wanted
-        let missing = try decoding.run(ranks: Array(places.keys))
+        var missing = try decoding.run(ranks: Array(places.keys))
+        if let reason = Self.doubt(of: video, decoding, missing) {
+            try video.leaveHardware(because: reason)
+            decoding = decoder()
+            missing = try decoding.run(ranks: Array(places.keys))
+        }
+        if decoding.record.inHardware == 0 { video.noteRefusal(request.hardware) }
         if !missing.isEmpty {
             try replace(missing, in: rows, video, decoding, &shown)
         }
@@ -50,7 +60,7 @@ final class SamplingRun {
             framePTSMilliseconds: shown.map { video.table.milliseconds(rank: $0) },
             facts: video.facts(first: picture),
             warnings: Self.warnings(video, decoding, missing: missing), sampling: request.mode,
-            hardware: .none, decodeMilliseconds: elapsed.milliseconds, childPeakBytes: 0,
+            hardware: decoding.record.inHardware > 0 ? .cuda : .none, decodeMilliseconds: elapsed.milliseconds, childPeakBytes: 0,
             packetsRead: video.packetsRead + decoding.packetsReadBeside,
             framesDecoded: decoding.record.framesDecoded,
             framesNeeded: decoding.record.framesNeeded)
@@ -58,6 +68,14 @@ final class SamplingRun {
 
     private var threads: Int {
         request.threads > 0 ? request.threads : max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    }
+
+    /// Why frames from a card must not be taken: it conceals damage without a word.
+    private static func doubt(
+        of video: OpenVideo, _ decoding: FrameDecoding, _ missing: [Int]
+    ) -> String? {
+        guard video.device != nil else { return nil }
+        return missing.isEmpty && decoding.record.isClean ? nil : "the stream is damaged"
     }
 
     /// Shows the nearest readable frame in the rows of those that could not be read.
@@ -105,7 +123,7 @@ final class SamplingRun {
     private static func warnings(
         _ video: OpenVideo, _ decoding: FrameDecoding, missing: [Int]
     ) -> [String] {
-        var warnings = video.table.warnings
+        var warnings = video.table.warnings + video.hardwareWarnings
         if !missing.isEmpty {
             warnings.append(
                 "\(missing.count) frames could not be read and show the nearest readable one: "

@@ -3,15 +3,38 @@ internal import CFFmpeg
 /// One reader and one decoder of a video. Lanes share nothing that changes: each thread has its own.
 final class VideoLane {
     var reader: PacketReader
-    let decoder: Decoder
+    var decoder: Decoder
     let packet: Packet
     let picture: Picture
+    /// A picture that was brought from the card's memory.
+    private let fetched: Picture
 
     init(_ reader: consuming PacketReader, _ decoder: consuming Decoder) throws(VideoError) {
         packet = try Packet(for: reader.file.path)
         picture = try Picture(for: reader.file.path)
+        fetched = try Picture(for: reader.file.path)
         self.reader = reader
         self.decoder = decoder
+    }
+
+    /// Hands the decoder's last picture on, from the card's memory if it is there.
+    ///
+    /// - Returns: whether it was decoded there
+    func deliver(to sink: any FrameSink, rank: Int) throws(VideoError) -> Bool {
+        guard picture.raw.pointee.format == AV_PIX_FMT_CUDA.rawValue else {
+            try sink.take(picture, rank: rank)
+            return false
+        }
+        fetched.clear()
+        var code = av_hwframe_transfer_data(fetched.raw, picture.raw, 0)
+        if code >= 0 { code = av_frame_copy_props(fetched.raw, picture.raw) }
+        guard code >= 0 else {
+            throw VideoError(
+                code: .decode, path: reader.file.path,
+                message: "a frame could not be fetched from the card: \(AV.text(code))")
+        }
+        try sink.take(fetched, rank: rank)
+        return true
     }
 }
 
@@ -27,6 +50,13 @@ struct DecodingRecord {
     var lostPackets = Set<Int>()
     var framesDecoded = 0
     var framesNeeded = 0
+    /// Delivered frames that a card decoded.
+    var inHardware = 0
+    /// Errors of the decoder that belong to no packet.
+    var failures = 0
+
+    /// Whether nothing is missing, doubtful or damaged.
+    var isClean: Bool { failures == 0 && lostPackets.isEmpty && damagedFrames.isEmpty }
 
     mutating func add(_ other: DecodingRecord) {
         delivered.formUnion(other.delivered)
@@ -35,6 +65,8 @@ struct DecodingRecord {
         lostPackets.formUnion(other.lostPackets)
         framesDecoded += other.framesDecoded
         framesNeeded += other.framesNeeded
+        inHardware += other.inHardware
+        failures += other.failures
     }
 }
 
