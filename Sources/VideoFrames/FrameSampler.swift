@@ -3,7 +3,7 @@
 package enum FrameSampler {
     /// Goes up with every change after which some request gives other pixels, indices, times or warnings:
     /// cached frames of another version are not used.
-    package static let version = 2
+    package static let version = 3
 
     /// - Throws: `VideoError` if no frame can be had. Frames that cannot be read are replaced by the nearest
     ///   readable one and named in `warnings`.

@@ -104,14 +104,25 @@ extension FrameTable {
         return true
     }
 
-    /// A packet without a time (a lost header in a transport stream) follows the one before it.
+    /// Presentation times of packets that lack them: a lost header in a transport stream, a picture that shares
+    /// its packet in a program stream.
+    ///
+    /// Both kinds of times are the same numbers in another order, so the missing one is the first decoding
+    /// time, from the packet's own on, that no other picture is presented at.
     private mutating func guessMissingTimes() {
         for index in entries.indices where entries[index].pts == AV.noPTS {
-            if entries[index].dts != AV.noPTS {
-                entries[index].pts = entries[index].dts
-            } else {
+            guard entries[index].dts != AV.noPTS else {
                 entries[index].pts = index > 0 ? entries[index - 1].pts &+ 1 : 0
+                continue
             }
+            let near = max(0, index - 32)..<min(entries.count, index + 32)
+            let taken = Set(entries[near].lazy.map(\.pts)).subtracting([AV.noPTS])
+            let free = entries[index..<near.upperBound].first {
+                $0.dts != AV.noPTS && $0.dts >= entries[index].dts && !taken.contains($0.dts)
+            }
+            // The last pictures of a stream are presented after all have been decoded.
+            let end = (taken.max() ?? entries[index].dts) &+ max(1, lastDuration)
+            entries[index].pts = free?.dts ?? end
         }
     }
 

@@ -55,11 +55,12 @@ import Testing
     /// The true picture through the exact resize; [336, 336, 3].
     static let resizedTruth: [UInt8] = {
         let resize = PillowResize(width: 1920, height: 1080, side: 336)
-        var scratch: [UInt8] = []
         return [UInt8](unsafeUninitializedCapacity: 336 * 336 * 3) { target, count in
             truth.withUnsafeBufferPointer { source in
                 if let source = source.baseAddress, let target = target.baseAddress {
-                    resize.apply(source, stride: 1920 * 3, to: target, scratch: &scratch)
+                    let area = resize.area
+                    let first = (area.rows.lowerBound * 1920 + area.columns.lowerBound) * 3
+                    resize.apply(source + first, stride: 1920 * 3, to: target)
                 }
             }
             count = 336 * 336 * 3

@@ -81,13 +81,17 @@ import Testing
     /// Frames that are said to be read are those; what could not be read is said.
     private static func checkDamaged(_ variant: EdgeVariant) throws {
         for file in ["trunc_faststart.mp4", "trunc.mkv", "corrupt_zeros.mp4", "head_zeros.mp4"] {
+            // Without a later group nothing is left.
+            if file == "head_zeros.mp4", variant.gop >= variant.frames / 2 { continue }
             let frames = try sample(file, of: variant, 64)
+            let label: Comment = "\(file) of \(variant.testDescription)"
+            let isWhole = frames.facts.frameCount == variant.frames
+            let wanted = isWhole ? frames.frameIndex : DamagedFilesTests.codesByTime(frames)
             // The packet in which the damage begins may decode, with a word about it.
             let mayDiffer = frames.warnings.contains { $0.contains("concealed damage") }
-            let wrong = zip(BarCode.codes(frames), frames.frameIndex).filter { $0 != $1 }
-            #expect(
-                wrong.count <= (mayDiffer ? 1 : 0), "\(file) of \(variant.testDescription)")
-            #expect(frames.facts.frameCount <= variant.frames)
+            let wrong = zip(BarCode.codes(frames), wanted).filter { $0 != $1 }
+            #expect(wrong.count <= (mayDiffer ? 1 : 0), label)
+            #expect(frames.facts.frameCount <= variant.frames, label)
         }
         let begun = try sample("h264_midgop.ts", of: variant, 64)
         let codes = BarCode.codes(begun)

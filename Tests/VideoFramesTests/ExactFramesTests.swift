@@ -83,7 +83,7 @@ import Testing
     @Test func `Of two video streams the default one is taken`() throws {
         let video = try OpenVideo(
             path: EdgeCorpus.path("two_video.mkv"), limits: SamplingLimits())
-        #expect(video.reader.stream == 0)
+        #expect(video.lane.reader.stream == 0)
     }
 
     @Test func `Temporal layers keep frames that only seem unreferenced`() throws {

@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# The tests of the sampler and 1000 damaged files under ThreadSanitizer and AddressSanitizer (with its leak check), and
+# the sampler on small videos of every kind under valgrind where that is installed. Some ten minutes.
+#   jobs/sanitize.sh [thread] [address] [valgrind]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+swift=${SWIFT:-swift}
+kinds=("$@")
+[ ${#kinds[@]} -gt 0 ] || kinds=(thread address valgrind)
+# Small enough to be read by an instrumented program.
+variant=130x98/97/17
+corpus=$root/.cache/edge-videos-130x98-97-17
+
+# A package of the sampler alone: the whole one takes several times as long to build.
+make_package() {
+    local folder=$1 target
+    mkdir -p "$folder/Sources" "$folder/Tests"
+    for target in Sources/{CFFmpeg,VideoFrames,zipvl-bench-io} Tests/{EdgeVideos,VideoFramesTests} .cache; do
+        ln -sfn "$root/$target" "$folder/$target"
+    done
+    cat >"$folder/Package.swift" <<'MANIFEST'
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+let package = Package(
+    name: "sampler",
+    dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
+    targets: [
+        .systemLibrary(
+            name: "CFFmpeg", pkgConfig: "libavformat libavcodec libswscale libavutil"),
+        .target(name: "VideoFrames", dependencies: ["CFFmpeg"], swiftSettings: settings),
+        .executableTarget(
+            name: "zipvl-bench-io",
+            dependencies: [
+                "VideoFrames", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "VideoFramesTests", dependencies: ["VideoFrames", "zipvl-bench-io"],
+            exclude: ["Fixtures"], swiftSettings: settings),
+    ]
+)
+MANIFEST
+}
+
+# Times and sizes of an instrumented program say nothing; one test sends a child the signal that the sanitizer takes.
+skipped='within 50 ms|LeakTests|FuzzTests|that is too long gives|A child that crashes costs'
+
+run_sanitizer() {
+    local kind=$1 folder=$root/.build-sanitize-$1 log
+    log=$folder/log
+    make_package "$folder"
+    cd "$folder"
+    $swift build --build-tests --sanitize="$kind"
+    # Judged by what they print.
+    {
+        $swift test --skip-build --sanitize="$kind" --skip "$skipped" || true
+        .build/debug/zipvl-bench-io fuzz "$corpus" --count 1000 --seed 3 --budget-ms 30000 --keep "$folder/kept" ||
+            true
+    } 2>&1 | tee "$log" | grep -E '✘|Test run with|"count"|SUMMARY: ' || true
+    cd "$root"
+    if grep -qE '(ERROR|WARNING): (Address|Leak|Thread)Sanitizer|✘ Test run' "$log" ||
+        ! grep -qE '✔ Test run' "$log" || ! grep -qE '"crashes":0.*"hangs":0' "$log"; then
+        echo "$kind sanitizer: not clean, see $log"
+        return 1
+    fi
+    echo "$kind sanitizer: clean"
+}
+
+run_valgrind() {
+    command -v valgrind >/dev/null || { echo "valgrind is not installed"; return 1; }
+    local folder=$root/.build-sanitize-valgrind status=0
+    make_package "$folder"
+    (cd "$folder" && $swift build -c release --product zipvl-bench-io)
+    # Files that are no videos make the program itself return 3.
+    valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --log-file="$folder/log" \
+        "$folder/.build/release/zipvl-bench-io" sample "$corpus"/*.* --frames 6 --runs 1 --side 56 --threads 2 \
+        >"$folder/out" 2>&1 || status=$?
+    printf '%d files under valgrind, status %d\n' "$(wc -l <"$folder/out")" "$status"
+    if [ "$status" != 3 ] || [ -s "$folder/log" ]; then
+        echo "valgrind: not clean, see $folder/log"
+        return 1
+    fi
+    echo "valgrind: clean"
+}
+
+# Makes the small corpus where it is missing.
+[ -d "$corpus" ] || python3 Tests/EdgeVideos/make_edge_videos.py "$corpus" --size "${variant%%/*}" --frames 97 --gop 17
+
+result=0
+for kind in "${kinds[@]}"; do
+    case $kind in
+    thread | address) run_sanitizer "$kind" || result=1 ;;
+    valgrind) run_valgrind || result=1 ;;
+    *) echo "expected thread, address or valgrind, found $kind"; exit 2 ;;
+    esac
+done
+exit $result
