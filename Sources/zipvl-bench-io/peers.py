@@ -299,7 +299,7 @@ def main():
     parser.add_argument("--side", type=int, default=336, help="a multiple of 48")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--limit", type=float, default=120, help="seconds for one call")
-    parser.add_argument("--peers", help="names with commas; all by default, skipped ones included")
+    parser.add_argument("--peers", help="names with commas; those named are never skipped")
     parser.add_argument("--truth", default=".cache/peer-truth", help="keeps the reference decodes")
     parser.add_argument("--truth-only", action="store_true", help="only decode the references")
     parser.add_argument("--quick", action="store_true", help="three files, five peers")
