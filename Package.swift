@@ -100,7 +100,8 @@ let package = Package(
             dependencies: ["LongVA", "SparsePrefill", "TestSupport", "Torch", "zipvl-bench"],
             swiftSettings: settings),
         .testTarget(
-            name: "VideoFramesTests", dependencies: ["VideoFrames", "zipvl-bench-io"],
+            name: "VideoFramesTests",
+            dependencies: ["VideoFrames", "zipvl-bench-io", argumentParser],
             exclude: ["Fixtures", "make_resize_fixtures.py"], swiftSettings: settings),
         .executableTarget(
             name: "storm-worker", dependencies: ["Jobs", "Runner", "VideoFrames", crypto],
