@@ -36,11 +36,12 @@ static inline int64_t zvl_no_pts(void) { return AV_NOPTS_VALUE; }
 
 // Colour conversion: the scaler is an opaque type in FFmpeg 5 to 7 and a visible one later, and its flags
 // become members of an enumeration; behind these functions Swift sees neither.
-static inline void *zvl_scaler_make(int width, int height, int format, int out_width,
-                                    int out_height, int matrix, int is_full_range) {
-    int same = width == out_width && height == out_height;
-    int flags = (same ? SWS_BILINEAR : SWS_BICUBIC) | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT |
-                SWS_FULL_CHR_H_INP;
+static inline int zvl_scaler_bilinear(void) { return SWS_BILINEAR; }
+static inline int zvl_scaler_bicubic(void) { return SWS_BICUBIC; }
+static inline int zvl_scaler_area(void) { return SWS_AREA; }
+static inline void *zvl_scaler_make(int width, int height, int format, int out_width, int out_height,
+                                    int kind, int matrix, int is_full_range) {
+    int flags = kind | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP;
     struct SwsContext *scaler =
         sws_getContext(width, height, (enum AVPixelFormat)format, out_width, out_height,
                        AV_PIX_FMT_RGB24, flags, NULL, NULL, NULL);

@@ -42,10 +42,11 @@ final class FrameWriter: FrameSink {
             let (source, stride) = try convert(picture, whole, facts)
             Self.copy(source, stride: stride, to: target, width: facts.width, height: facts.height)
         } else if request.geometry == .squash {
-            let (source, stride) = try scale(picture, width: side, height: side)
+            let (source, stride) = try scale(picture, width: side, height: side, averaging: true)
             Self.copy(source, stride: stride, to: target, width: side, height: side)
         } else if request.resize == .swscale, crop.width * crop.height <= limits.pixels {
-            let (source, stride) = try scale(picture, width: crop.width, height: crop.height)
+            let (source, stride) = try scale(
+                picture, width: crop.width, height: crop.height, averaging: false)
             let start = source + crop.top * stride + crop.left * 3
             Self.copy(start, stride: stride, to: target, width: side, height: side)
         } else {
@@ -74,10 +75,11 @@ final class FrameWriter: FrameSink {
 
     /// The whole displayed picture as RGB of another size.
     private func scale(
-        _ picture: borrowing Picture, width: Int, height: Int
+        _ picture: borrowing Picture, width: Int, height: Int, averaging: Bool
     ) throws(VideoError) -> (UnsafePointer<UInt8>, Int) {
         let (wide, high) = orientation.transposes ? (height, width) : (width, height)
-        let (rows, stride) = try converter.scale(picture, width: wide, height: high)
+        let (rows, stride) = try converter.scale(
+            picture, width: wide, height: high, averaging: averaging)
         return upright(rows, stride, width: wide, height: high)
     }
 

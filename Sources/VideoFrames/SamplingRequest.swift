@@ -20,7 +20,8 @@ package enum ResizeFilter: String, Codable, Sendable {
 package enum FrameGeometry: String, Codable, Sendable {
     /// Shortest edge to S, then the centre: the preprocessing of CLIP's image processor.
     case crop
-    /// All of it, the aspect ratio ignored, through libswscale: what most frame readers offer.
+    /// All of it, the aspect ratio ignored, through libswscale, pixels averaged where it shrinks: the size that
+    /// most frame readers offer.
     case squash
 }
 

@@ -60,7 +60,8 @@ final class SamplingRun {
             framePTSMilliseconds: shown.map { video.table.milliseconds(rank: $0) },
             facts: video.facts(first: picture),
             warnings: Self.warnings(video, decoding, missing: missing), sampling: request.mode,
-            hardware: decoding.record.inHardware > 0 ? .cuda : .none, decodeMilliseconds: elapsed.milliseconds, childPeakBytes: 0,
+            hardware: decoding.record.inHardware > 0 ? .cuda : .none,
+            decodeMilliseconds: elapsed.milliseconds, childPeakBytes: 0,
             packetsRead: video.packetsRead + decoding.packetsReadBeside,
             framesDecoded: decoding.record.framesDecoded,
             framesNeeded: decoding.record.framesNeeded)
