@@ -101,7 +101,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "VideoFramesTests",
-            dependencies: ["VideoFrames", "zipvl-bench-io", argumentParser],
+            dependencies: ["CFFmpeg", "VideoFrames", "zipvl-bench-io", argumentParser],
             exclude: ["Fixtures", "make_resize_fixtures.py"], swiftSettings: settings),
         .executableTarget(
             name: "storm-worker", dependencies: ["Jobs", "Runner", "VideoFrames", crypto],
