@@ -94,10 +94,10 @@ import Testing
         #expect(late.count == 3)
     }
 
-    /// 30 of the file's 450 frames lie in its first second, 150 in its 30 s at 5 frames a second.
+    /// Three rows lie in three of its ten groups.
     @Test func `Only the groups that are looked at are read`() throws {
         let frames = try Self.sample("h264_vfr.mp4", 3, .time, side: 8)
-        #expect(frames.packetsRead < 450)
+        #expect(frames.packetsRead < 400)
     }
 
     // MARK: keyframe
