@@ -44,7 +44,7 @@ struct InspectCommand: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp(
             "How the frames of a video are chosen (default: exact).",
-            valueName: "exact|time|keyframe"))
+            valueName: "mode"))
     var sampling: SamplingMode?
 
     @Option(

@@ -13,7 +13,7 @@ struct DecodingOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "What decodes: the processor; a GPU if there is one; a GPU, with a warning for each file that it cannot decode (default: none).",
-            valueName: "none|auto|cuda"))
+            valueName: "decoder"))
     var hwaccel: HardwareDecoding?
 
     func validate() throws {
