@@ -40,9 +40,11 @@ extension [GroupSpan] {
     func index(of rank: Int) -> Int {
         Swift.max(0, prefixCount { $0.ranks.lowerBound <= rank } - 1)
     }
+}
 
-    /// How many spans, from the first on, a condition holds for that holds for none after them.
-    func prefixCount(while holds: (GroupSpan) -> Bool) -> Int {
+extension Array {
+    /// How many elements, from the first on, a condition holds for that holds for none after them.
+    func prefixCount(while holds: (Element) -> Bool) -> Int {
         var (low, high) = (0, count)
         while low < high {
             let middle = (low + high) / 2

@@ -33,12 +33,8 @@ extension FrameChoice {
 extension [Int] {
     /// The nearest of ascending numbers, of two equally near ones the lower.
     fileprivate func nearest(to number: Int) -> Int? {
-        var (low, high) = (0, count)
-        while low < high {
-            let middle = (low + high) / 2
-            if self[middle] < number { low = middle + 1 } else { high = middle }
-        }
-        return [low - 1, low].filter(indices.contains).map { self[$0] }
+        let next = prefixCount { $0 < number }
+        return [next - 1, next].filter(indices.contains).map { self[$0] }
             .min { (abs($0 - number), $0) < (abs($1 - number), $1) }
     }
 }

@@ -74,8 +74,10 @@ extension FrameTable {
         let ranks = (0..<times.count).map { row in
             let time = times.latest(row)
             // The first and the last group are known.
-            let place =
-                known.lastIndex { ticks(rank: spans[$0].ranks.lowerBound) <= time } ?? 0
+            let begun = known.prefixCount {
+                ticks(rank: spans[$0].ranks.lowerBound) <= time
+            }
+            let place = max(0, begun - 1)
             let group = known[place]
             let next = place + 1 < known.count ? known[place + 1] : spans.count
             let rank = lastBegun(by: time, in: spans[group].ranks)

@@ -76,6 +76,16 @@ import Testing
         #expect(frames.frameIndex == (try Self.sample(file, count, .exact, side: 8)).frameIndex)
     }
 
+    /// Frames a thirtieth of a second apart on a clock of milliseconds: without a tolerance half of them would
+    /// come a tick too late.
+    @Test(arguments: ["h264.mkv", "h264.flv"])
+    func `As many rows as frames show each frame once, though the clock rounds`(
+        _ file: String
+    ) throws {
+        let frames = try Self.sample(file, 450, .time, side: 8)
+        #expect(frames.frameIndex == Array(0..<450))
+    }
+
     /// A clock that ticks once a frame rounds nothing, so that no frame may come early.
     @Test func `A coarse clock brings no frame forward`() {
         var table = FrameTable(
