@@ -53,7 +53,10 @@ let package = Package(
         .target(name: "VideoFrames", dependencies: ["CFFmpeg"], swiftSettings: settings),
         .target(
             name: "Schema", path: "schema",
-            resources: [.embedInCode("sqlite_v001.sql"), .embedInCode("sqlite_v002.sql")],
+            resources: [
+                .embedInCode("sqlite_v001.sql"), .embedInCode("sqlite_v002.sql"),
+                .embedInCode("sqlite_v003.sql"),
+            ],
             swiftSettings: settings),
         .target(
             name: "Jobs", dependencies: ["Schema", crypto, grdb, yams], swiftSettings: settings),

@@ -21,5 +21,7 @@ package enum Schema {
             version: 1, sql: String(decoding: PackageResources.sqlite_v001_sql, as: UTF8.self)),
         Migration(
             version: 2, sql: String(decoding: PackageResources.sqlite_v002_sql, as: UTF8.self)),
+        Migration(
+            version: 3, sql: String(decoding: PackageResources.sqlite_v003_sql, as: UTF8.self)),
     ]
 }

@@ -25,6 +25,8 @@ package struct Answer: Sendable, Codable, Equatable {
     package var generateMS: Double?
     package var totalMS: Double
     package var warnings: [String]
+    /// Rows of frames that show another frame than the one asked for, by row.
+    package var substitutedFrames: [SubstitutedFrame]
     /// Per-layer numbers and whatever has no column, as JSON.
     package var extraJSON: String?
 
@@ -36,7 +38,7 @@ package struct Answer: Sendable, Codable, Equatable {
         kvCacheBytesDense: Int64, kvCacheBytesUsed: Int64, peakHostBytes: Int64,
         peakDeviceBytes: Int64? = nil, decodeVideoMS: Double? = nil, visionMS: Double? = nil,
         prefillMS: Double? = nil, generateMS: Double? = nil, totalMS: Double, warnings: [String],
-        extraJSON: String? = nil
+        substitutedFrames: [SubstitutedFrame] = [], extraJSON: String? = nil
     ) {
         self.answer = answer
         self.choice = choice
@@ -62,6 +64,7 @@ package struct Answer: Sendable, Codable, Equatable {
         self.generateMS = generateMS
         self.totalMS = totalMS
         self.warnings = warnings
+        self.substitutedFrames = substitutedFrames
         self.extraJSON = extraJSON
     }
 }

@@ -1,7 +1,7 @@
 import Foundation
-import Jobs
+package import Jobs
 import LongVA
-import VideoFrames
+package import VideoFrames
 
 extension Answer {
     /// The answer row of one generated answer.
@@ -24,7 +24,16 @@ extension Answer {
             peakHostBytes: ProcessMemory.peakBytes + frames.childPeakBytes, peakDeviceBytes: nil,
             decodeVideoMS: frames.decodeMilliseconds, visionMS: generated.visionMS,
             prefillMS: generated.prefillMS, generateMS: generated.generateMS, totalMS: totalMS,
-            warnings: frames.warnings, extraJSON: AnswerDetails(generated, frames).json)
+            warnings: frames.warnings, substitutedFrames: frames.substituted,
+            extraJSON: AnswerDetails(generated, frames).json)
+    }
+}
+
+extension SampledFrames {
+    /// Rows that do not show the frame that was asked for.
+    package var substituted: [SubstitutedFrame] {
+        zip(requestedIndex, frameIndex).enumerated().filter { $0.element.0 != $0.element.1 }
+            .map { SubstitutedFrame(row: $0, requested: $1.0, shown: $1.1) }
     }
 }
 
@@ -35,6 +44,7 @@ private struct AnswerDetails: Encodable {
     let framesDecoded: Int
     let packetsRead: Int
     let framesFromCache: Bool
+    let hardware: HardwareDecoding
 
     init(_ generated: GeneratedAnswer, _ frames: SampledFrames) {
         layers = generated.layers
@@ -42,6 +52,7 @@ private struct AnswerDetails: Encodable {
         framesDecoded = frames.framesDecoded
         packetsRead = frames.packetsRead
         framesFromCache = frames.isFromCache
+        hardware = frames.hardware
     }
 
     enum CodingKeys: String, CodingKey {
@@ -49,6 +60,7 @@ private struct AnswerDetails: Encodable {
         case framesDecoded = "frames_decoded"
         case packetsRead = "packets_read"
         case framesFromCache = "frames_from_cache"
+        case hardware = "hwaccel"
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -58,6 +70,7 @@ private struct AnswerDetails: Encodable {
         try container.encode(framesDecoded, forKey: .framesDecoded)
         try container.encode(packetsRead, forKey: .packetsRead)
         try container.encode(framesFromCache, forKey: .framesFromCache)
+        try container.encode(hardware, forKey: .hardware)
     }
 
     /// `nil` when a number has no place in JSON (infinite): the answer itself still counts.

@@ -11,20 +11,30 @@ package final class FrameSource: Sendable {
 
     private let sample: Sampling
     private let cache: FrameCache?
+    private let decoding: DecodingChoice
     /// Files that were hashed by this process, by path.
     private let hashed = Mutex<[String: ContentIdentity]>([:])
 
     /// - Parameter cache: `nil` samples every time
-    package convenience init(_ sampler: SamplerProcess, cache: FrameCache?) {
-        self.init(cache: cache) { try await sampler.sample($0, timeBudget: $1) }
+    package convenience init(
+        _ sampler: SamplerProcess, cache: FrameCache?, decoding: DecodingChoice
+    ) {
+        self.init(cache: cache, decoding: decoding) {
+            try await sampler.sample($0, timeBudget: $1)
+        }
     }
 
-    init(cache: FrameCache?, sample: @escaping Sampling) {
+    init(
+        cache: FrameCache?, decoding: DecodingChoice = DecodingChoice(),
+        sample: @escaping Sampling
+    ) {
         self.sample = sample
         self.cache = cache
+        self.decoding = decoding
     }
 
     /// - Parameters:
+    ///   - request: what is sampled; threads and hardware are this source's own
     ///   - video: what the queue knows of the file, which spares reading it for its identity
     ///   - usesCache: false samples, and keeps nothing
     /// - Throws: what `SamplerProcess.sample` throws
@@ -32,6 +42,9 @@ package final class FrameSource: Sendable {
         _ request: SamplingRequest, of video: VideoRecord? = nil, timeBudget: Duration? = nil,
         usesCache: Bool = true
     ) async throws -> SampledFrames {
+        var request = request
+        request.threads = decoding.threads
+        request.hardware = decoding.hardware
         guard usesCache, let cache, let file = ContentIdentity.statistics(request.path),
             let content = content(of: request.path, file, video)
         else { return try await sample(request, timeBudget) }

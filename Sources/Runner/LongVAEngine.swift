@@ -15,8 +15,11 @@ package struct LongVAEngine: JobEngine {
     /// default.
     static let timeBudget = Duration.seconds(3600)
 
-    package init(sampler: SamplerProcess, cache: FrameCache? = nil, model: EngineActor) {
-        source = FrameSource(sampler, cache: cache)
+    package init(
+        sampler: SamplerProcess, cache: FrameCache? = nil,
+        decoding: DecodingChoice = DecodingChoice(), model: EngineActor
+    ) {
+        source = FrameSource(sampler, cache: cache, decoding: decoding)
         self.model = model
     }
 
@@ -184,7 +187,7 @@ private final class ImageSides: Sendable {
 
     func side(of directory: String) throws -> Int {
         if let side = known.withLock({ $0[directory] }) { return side }
-        let side = try ModelDirectory(directory).layout.vision.imageSize
+        let side = try ModelReference.imageSide(ofDirectory: directory)
         known.withLock { $0[directory] = side }
         return side
     }

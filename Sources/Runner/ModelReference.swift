@@ -29,6 +29,17 @@ package struct ModelReference: Sendable, Hashable {
             : URL(fileURLWithPath: name).standardizedFileURL.path
     }
 
+    /// S, the side of the frames that a model takes, from its files without its weights.
+    ///
+    /// - Parameter name: as of `init`
+    package static func imageSide(of name: String?) throws -> Int {
+        try imageSide(ofDirectory: directory(of: name ?? embeddedName))
+    }
+
+    static func imageSide(ofDirectory directory: String) throws -> Int {
+        try ModelDirectory(directory).layout.vision.imageSize
+    }
+
     /// What a job stores: the options, the model, and the fingerprint of both.
     package func configuration(_ options: AnalysisOptions) -> ConfigRecord {
         let json = options.json

@@ -63,7 +63,16 @@ extension SettingValue where Self: RawRepresentable<String> & CaseIterable {
 }
 
 extension SamplingMode: CaseIterable, SettingValue {
-    package static let allCases: [SamplingMode] = [.exact]
+    package static let allCases: [SamplingMode] = [.exact, .time, .keyframe]
+}
+
+extension SamplingMode {
+    /// The mode for people, who must not take key frames for the frames of the name.
+    package var title: String { self == .keyframe ? "keyframe (inexact)" : rawValue }
+}
+
+extension HardwareDecoding: CaseIterable {
+    package static let allCases: [HardwareDecoding] = [.none, .auto, .cuda]
 }
 
 extension ResizeFilter: CaseIterable, SettingValue {

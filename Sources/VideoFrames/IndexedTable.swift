@@ -50,26 +50,17 @@ extension FrameTable {
     ///   be scanned.
     mutating func resolve(ranks: [Int], reader: inout PacketReader) throws(VideoError) -> Bool {
         let margin = 16
-        var starts = keys
-        if starts.first != 0 { starts.insert(0, at: 0) }
-        var shownBefore: [Int] = []
-        var shown = 0
-        for (number, start) in starts.enumerated() {
-            shownBefore.append(shown)
-            let end = number + 1 < starts.count ? starts[number + 1] : entries.count
-            shown += entries[start..<end].count { $0.isShown }
-        }
+        let spans = groupSpans
         var last = -1
         for rank in ranks.sorted() {
-            let group = (shownBefore.lastIndex { $0 <= rank }) ?? 0
+            let group = spans.index(of: rank)
             guard group != last else { continue }
             last = group
-            let start = starts[group]
-            let end = group + 1 < starts.count ? starts[group + 1] : entries.count
-            let low = max(0, start - margin)
-            let high = min(entries.count, end + margin)
+            let span = spans[group]
+            let low = max(0, span.entries.lowerBound - margin)
+            let high = min(entries.count, span.entries.upperBound + margin)
             try reader.readTimes(of: low..<high, into: &self)
-            guard rankGroup(start..<end, within: low..<high, from: shownBefore[group]) else {
+            guard rankGroup(span.entries, within: low..<high, from: span.ranks.lowerBound) else {
                 return false
             }
         }

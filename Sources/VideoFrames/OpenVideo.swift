@@ -18,7 +18,7 @@ final class OpenVideo {
     private(set) var hardwareWarnings: [String] = []
     private(set) var table: FrameTable
     /// Whether the table came from the sample index and knows only the groups that were asked for.
-    private var isPartial: Bool
+    private(set) var isPartial: Bool
     private var scanPackets = 0
 
     init(
@@ -116,14 +116,22 @@ final class OpenVideo {
     /// - Parameter choose: ranks wanted of a given total. Called again if the index proves wrong.
     func locate(_ choose: (Int) -> [Int]) throws(VideoError) -> [Int] {
         let ranks = choose(table.total)
-        guard isPartial else { return ranks }
+        return try learn(ranks) ? ranks : choose(table.total)
+    }
+
+    /// Makes sure that the table knows the frames of the given ranks and the first and last frame.
+    ///
+    /// - Returns: false if the index proved wrong: then the table was made anew from all packets, knows every
+    ///   frame, and ranks that were chosen before mean nothing.
+    func learn(_ ranks: [Int]) throws(VideoError) -> Bool {
+        guard isPartial else { return true }
         let needed = Set(ranks).union([0, table.total - 1])
-        if try table.resolve(ranks: Array(needed), reader: &lane.reader) { return ranks }
+        if try table.resolve(ranks: Array(needed), reader: &lane.reader) { return true }
         isPartial = false
         try lane.reader.rewind()
         try scan()
         try requireFrames()
-        return choose(table.total)
+        return false
     }
 
     /// Builds the table by reading every packet, then finds the order of display.

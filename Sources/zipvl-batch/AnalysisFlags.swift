@@ -58,7 +58,10 @@ struct AnalysisParameterFlags: ParsableArguments {
 }
 
 struct RunFlags: ParsableArguments {
-    @Option(help: ArgumentHelp("How frames are chosen (default: exact).", valueName: "exact"))
+    @Option(
+        help: ArgumentHelp(
+            "Frames evenly by index, evenly in seconds, or the key frames nearest to those of exact: quick and inexact (default: exact).",
+            valueName: "exact|time|keyframe"))
     var sampling: String?
 
     @Option(

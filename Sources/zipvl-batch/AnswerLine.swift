@@ -1,22 +1,23 @@
 import Jobs
+import Runner
 
 /// An answer as JSON, with the names of the view `results`.
 struct AnswerLine: Encodable {
     private let answer: Answer
-    private let asked: (video: String, question: String, optionsJSON: String)?
+    private let asked: (video: String, question: String, options: AnalysisOptions)?
 
     init(_ answer: Answer) {
         self.answer = answer
         asked = nil
     }
 
-    init(_ answer: Answer, video: String, question: String, optionsJSON: String) {
+    init(_ answer: Answer, video: String, question: String, options: AnalysisOptions) {
         self.answer = answer
-        asked = (video, question, optionsJSON)
+        asked = (video, question, options)
     }
 
     enum CodingKeys: String, CodingKey {
-        case video, question
+        case video, question, sampling
         case optionsJSON = "options_json"
         case answer, choice, correct
         case finishReason = "finish_reason"
@@ -43,6 +44,7 @@ struct AnswerLine: Encodable {
         case generateMS = "generate_ms"
         case totalMS = "total_ms"
         case warnings
+        case substitutedFrames = "substituted_frames"
         case extraJSON = "extra_json"
     }
 
@@ -51,7 +53,8 @@ struct AnswerLine: Encodable {
         if let asked {
             try line.encode(asked.video, forKey: .video)
             try line.encode(asked.question, forKey: .question)
-            try line.encode(asked.optionsJSON, forKey: .optionsJSON)
+            try line.encode(asked.options.json, forKey: .optionsJSON)
+            try line.encode(asked.options.sampling, forKey: .sampling)
         }
         try line.encode(answer.answer, forKey: .answer)
         try line.encode(answer.choice, forKey: .choice)
@@ -80,6 +83,7 @@ struct AnswerLine: Encodable {
         try line.encode(answer.generateMS, forKey: .generateMS)
         try line.encode(answer.totalMS, forKey: .totalMS)
         try line.encode(answer.warnings, forKey: .warnings)
+        try line.encode(answer.substitutedFrames, forKey: .substitutedFrames)
         try line.encode(answer.extraJSON, forKey: .extraJSON)
     }
 }

@@ -10,6 +10,7 @@ struct AskCommand: AsyncParsableCommand {
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
     @OptionGroup var analysis: AnalysisFlags
+    @OptionGroup var sampler: SamplerOptions
     @OptionGroup var device: DeviceOptions
 
     @Argument(help: "The video.")
@@ -35,6 +36,7 @@ struct AskCommand: AsyncParsableCommand {
 
     func validate() throws {
         if traceFull && trace == nil { throw ValidationError("--trace-full needs --trace") }
+        try sampler.check(noCache: analysis.parameters.run.noCache)
         if question.isEmpty { throw ValidationError("--question: is empty") }
         if !choice.isEmpty, !(2...26).contains(choice.count) {
             throw ValidationError("\(choice.count) --choice, expected 2 to 26")
@@ -45,10 +47,10 @@ struct AskCommand: AsyncParsableCommand {
         let options = try AnalysisOptions(analysis.request, on: device.kind)
         let model = try ModelReference(analysis.model)
         _ = try device.loadTorch()
-        let sampler = SamplerLaunch.start()
+        let child = SamplerLaunch.start()
         let engine = LongVAEngine(
-            sampler: sampler, cache: SamplerLaunch.cache(isOff: options.noCache),
-            model: EngineActor(device: device.name))
+            sampler: child, cache: sampler.cache(isOff: options.noCache),
+            decoding: sampler.decoding.choice, model: EngineActor(device: device.name))
         let showsProgress = Terminal.showsErrors && !global.quiet
         let answer = try await engine.ask(
             .init(
@@ -59,18 +61,18 @@ struct AskCommand: AsyncParsableCommand {
             if showsProgress { Terminal.write("\r\u{1B}[K\(stage) \(Int(fraction * 100))%") }
         }
         if showsProgress { Terminal.write("\r\u{1B}[K") }
-        await sampler.shutDown()
+        await child.shutDown()
         for warning in answer.warnings { Terminal.complain("warning: \(warning)") }
         if global.json {
             return try JSONLine.print(
-                AnswerLine(answer, video: video, question: question, optionsJSON: options.json))
+                AnswerLine(answer, video: video, question: question, options: options))
         }
         print(answer.answer)
-        if global.verbose { Terminal.complain(Self.figures(answer)) }
+        if global.verbose { Terminal.complain(Self.figures(answer, options.sampling)) }
     }
 
-    private static func figures(_ answer: Answer) -> String {
-        "\(answer.framesUsed) frames, \(answer.promptTokens) prompt tokens; \(Figures.saved(answer)); "
+    private static func figures(_ answer: Answer, _ sampling: SamplingMode) -> String {
+        "\(answer.framesUsed) frames, sampling \(sampling.title), \(answer.promptTokens) prompt tokens; \(Figures.saved(answer)); "
             + "\(Figures.milliseconds(answer.totalMS)), peak \(answer.peakHostBytes >> 20) MiB"
     }
 }

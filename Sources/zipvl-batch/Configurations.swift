@@ -49,6 +49,12 @@ extension JobFile {
     ) throws -> [(request: AnalysisRequest, line: Int?)] {
         var shared = AnalysisRequest()
         for setting in analysis {
+            if ["cache_size", "decode_threads", "hwaccel"].contains(setting.key) {
+                throw JobFileError(
+                    path, setting.line,
+                    "`\(setting.key)` changes no answer and belongs to the worker: "
+                        + "work --\(setting.key.replacing("_", with: "-"))")
+            }
             guard let key = AnalysisRequest.Key(rawValue: setting.key) else {
                 let known = AnalysisRequest.Key.allCases.map(\.rawValue) + ["methods"]
                 throw JobFileError(

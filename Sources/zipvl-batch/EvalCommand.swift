@@ -24,6 +24,7 @@ struct EvalCommand: AsyncParsableCommand {
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
     @OptionGroup var analysis: AnalysisParameterFlags
+    @OptionGroup var sampler: SamplerOptions
     @OptionGroup var device: DeviceOptions
 
     @Argument(help: "The questions: a file, or a folder of JSON files.")
@@ -78,6 +79,7 @@ struct EvalCommand: AsyncParsableCommand {
     var plotLayers: String?
 
     func validate() throws {
+        try sampler.check(noCache: analysis.run.noCache)
         if name.isEmpty { throw ValidationError("--name: is empty") }
         if let count = frames.values.first(where: { !(1...65536).contains($0) }) {
             throw ValidationError("--frames \(count): expected 1 to 65536")
@@ -127,10 +129,11 @@ struct EvalCommand: AsyncParsableCommand {
         _ queue: SQLiteQueue
     ) async throws -> Evaluator<LongVAEvaluationEngine>.Ending {
         _ = try device.loadTorch()
-        let sampler = SamplerLaunch.start()
+        let child = SamplerLaunch.start()
         let engine = try LongVAEvaluationEngine(
-            sampler: sampler, cache: SamplerLaunch.cache(isOff: analysis.run.noCache),
-            model: EngineActor(device: device.name), reference: reference)
+            sampler: child, cache: sampler.cache(isOff: analysis.run.noCache),
+            decoding: sampler.decoding.choice, model: EngineActor(device: device.name),
+            reference: reference)
         let progress = EvalProgress(isShown: !global.quiet)
         let stop = StopSignal()
         let signals = SignalWatch(stop)
@@ -150,7 +153,7 @@ struct EvalCommand: AsyncParsableCommand {
         }
         progress.end()
         if case .success(let ending) = result, ending.isForced { return ending }
-        await sampler.shutDown()
+        await child.shutDown()
         try? await queue.maintain()
         return try result.get()
     }

@@ -1,5 +1,6 @@
 import Foundation
 import Runner
+import VideoFrames
 
 /// The tables of an evaluation for people, as columns or as Markdown.
 struct EvalTables {
@@ -31,7 +32,10 @@ struct EvalTables {
     /// What goes under the tables.
     private var notes: [String] {
         guard !outside.isEmpty else { return [legend] }
-        let flags = outside.map { "\($0.key.flag) \($0.text)" }.joined(separator: " ")
+        let flags = outside.map { setting in
+            let mode = setting.key == .sampling ? SamplingMode(rawValue: setting.text) : nil
+            return "\(setting.key.flag) \(mode?.title ?? setting.text)"
+        }.joined(separator: " ")
         return ["Run with: \(flags) (each method with those that it takes)", legend]
     }
 

@@ -1,5 +1,7 @@
 import ArgumentParser
+import Foundation
 import Runner
+import VideoFrames
 
 struct InspectCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -7,7 +9,7 @@ struct InspectCommand: AsyncParsableCommand {
         abstract: "Show what the sampler sees of a video, or which tokens each layer kept.",
         discussion: """
             With VIDEO: what the file is, which frames are taken and why, and with --out a contact sheet of \
-            them, each as the model's input is cut. The file is decoded, whatever frames of it are kept.
+            them, each as the model's input is cut. `keyframe` shows other frames than asked for. The file is decoded, whatever frames of it are kept.
 
             With --trace: which visual tokens each layer kept, from a trace of `ask`.
             """)
@@ -41,6 +43,24 @@ struct InspectCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "How the frames of a video are chosen (default: exact).",
+            valueName: "mode"))
+    var sampling: SamplingMode?
+
+    @Option(
+        help: ArgumentHelp(
+            "Side of the sampled frames of a video in pixels (default: 336).",
+            valueName: "pixels"))
+    var side: Int?
+
+    @Option(
+        help: ArgumentHelp("Take the side of the frames of this model.", valueName: "dir"))
+    var model: String?
+
+    @OptionGroup var decoding: DecodingOptions
+
+    @Option(
+        help: ArgumentHelp(
             "Folder of PyTorch for a trace, instead of the one that is found.", valueName: "dir"))
     var torch: String?
 
@@ -54,11 +74,23 @@ struct InspectCommand: AsyncParsableCommand {
                 throw ValidationError("--frames \(frames): expected 1 to \(most)")
             }
         }
-        if trace == nil {
-            let ignored = [(layers != nil, "--layers"), (torch != nil, "--torch")]
-            for (isGiven, flag) in ignored where isGiven {
-                throw ValidationError("\(flag) has no effect without --trace; leave it out")
-            }
+        if let side, !(1...8192).contains(side) {
+            throw ValidationError("--side \(side): expected 1 to 8192")
+        }
+        if side != nil, model != nil {
+            throw ValidationError("--side has no effect with --model; leave it out")
+        }
+        let ignored =
+            trace == nil
+            ? [(layers != nil, "--layers"), (torch != nil, "--torch")]
+            : [
+                (sampling != nil, "--sampling"), (side != nil, "--side"), (model != nil, "--model"),
+                (decoding.decodeThreads != nil, "--decode-threads"),
+                (decoding.hwaccel != nil, "--hwaccel"),
+            ]
+        for (isGiven, flag) in ignored where isGiven {
+            let condition = trace == nil ? "without" : "with"
+            throw ValidationError("\(flag) has no effect \(condition) --trace; leave it out")
         }
         try PictureFile.check(out, flag: "--out")
     }
@@ -70,8 +102,16 @@ struct InspectCommand: AsyncParsableCommand {
                 torch: torch
             ).run()
         } else if let video {
-            try await InspectVideo(global: global, path: video, frames: frames ?? 64, out: out)
-                .run()
+            let decoding = decoding.choice
+            let path = URL(fileURLWithPath: video).standardizedFileURL.path
+            try await InspectVideo(
+                global: global, name: video,
+                request: SamplingRequest(
+                    path: path, frames: frames ?? 64,
+                    side: try side ?? model.map { try ModelReference.imageSide(of: $0) } ?? 336,
+                    mode: sampling ?? .exact, threads: decoding.threads,
+                    hardware: decoding.hardware), out: out
+            ).run()
         }
     }
 }

@@ -6,31 +6,29 @@ import VideoFrames
 /// `inspect VIDEO`: what the file is, and what the sampler takes of it.
 struct InspectVideo {
     var global: GlobalOptions
-    var path: String
-    var frames: Int
+    /// The file as it was named.
+    var name: String
+    var request: SamplingRequest
     var out: String?
 
     func run() async throws {
         let sampler = SamplerLaunch.start()
         let result: Result<SampledFrames, any Error>
         do {
-            let path = URL(fileURLWithPath: path).standardizedFileURL.path
-            result = .success(
-                try await sampler.sample(
-                    SamplingRequest(path: path, frames: frames), timeBudget: .seconds(3600)))
+            result = .success(try await sampler.sample(request, timeBudget: .seconds(3600)))
         } catch {
             result = .failure(error)
         }
         await sampler.shutDown()
         let sampled = try result.get()
-        let report = VideoReport(path, sampled)
+        let report = VideoReport(name, sampled)
         if let out {
             try ContactSheet.draw(
-                sampled, title: URL(fileURLWithPath: path).lastPathComponent,
+                sampled, title: URL(fileURLWithPath: name).lastPathComponent,
                 subtitle: report.subtitle
             ).write(to: out)
         }
-        if global.json { return try JSONLine.print(VideoLine(path, sampled, sheet: out)) }
+        if global.json { return try JSONLine.print(VideoLine(name, sampled, sheet: out)) }
         print(report.text)
         if !global.quiet { print("\n" + report.table.text(width: Terminal.width(of: 1))) }
         for warning in sampled.warnings { Terminal.complain("warning: \(warning)") }
@@ -52,6 +50,7 @@ private struct VideoReport {
     /// One line for the contact sheet.
     var subtitle: String {
         "\(facts.codec), \(facts.width) x \(facts.height), \(length); \(sampled.count) frames sampled"
+            + (sampled.sampling == .exact ? "" : ", \(sampled.sampling.title)")
     }
 
     var text: String {
@@ -63,7 +62,7 @@ private struct VideoReport {
             lines.append(("rotation", "\(facts.rotation) degrees clockwise, applied"))
         }
         lines.append(("length", length))
-        lines.append(("sampled", rule))
+        lines.append(("sampled", "\(sampled.sampling.title): \(rule)"))
         lines.append(("decoded", work))
         return lines.map { name, value in
             name + String(repeating: " ", count: 11 - name.count) + value
@@ -100,15 +99,29 @@ private struct VideoReport {
         if count == 1 { return "the first frame" }
         let step = Figures.decimal(Double(total - 1) / Double(count - 1), 3)
         let repeated = total < count ? "; there are fewer frames, so that some repeat" : ""
-        return "\(count) frames evenly by index, first to last: row i shows frame "
-            + "floor(i x \(total - 1) / \(count - 1)), one every \(step) frames\(repeated)"
+        let index = "floor(i x \(total - 1) / \(count - 1))"
+        switch sampled.sampling {
+        case .exact:
+            return "\(count) frames evenly by index, first to last: row i shows frame \(index), "
+                + "one every \(step) frames\(repeated)"
+        case .time:
+            let last = (sampled.framePTSMilliseconds.last ?? 0) / 1000
+            return "\(count) frames evenly in seconds, first to last: row i shows the frame on the "
+                + "screen at i x \(Figures.decimal(last, 3)) / \(count - 1) s, one every "
+                + "\(Figures.decimal(last / Double(count - 1), 3)) s\(repeated)"
+        case .keyframe:
+            return "\(count) frames, not those evenly by index but the key frames nearest to them: "
+                + "row i shows the one nearest to frame \(index)"
+        }
     }
 
     private var work: String {
         let needed =
             sampled.framesDecoded > sampled.framesNeeded
             ? " (\(sampled.framesNeeded) would do where nothing is wrong)" : ""
-        return "\(sampled.framesDecoded) frames\(needed), \(sampled.packetsRead) packets read, "
+        let decoder = sampled.hardware == .none ? "" : " by the GPU"
+        return
+            "\(sampled.framesDecoded) frames\(decoder)\(needed), \(sampled.packetsRead) packets read, "
             + "\(Figures.milliseconds(sampled.decodeMilliseconds)), peak "
             + "\(sampled.childPeakBytes >> 20) MiB"
     }
@@ -118,14 +131,18 @@ private struct VideoReport {
             .init(title: "row", isNumber: true), .init(title: "frame", isNumber: true),
             .init(title: "seconds", isNumber: true), .init(title: "note", canShrink: true),
         ])
+        let isInexact = sampled.sampling == .keyframe
         for row in 0..<sampled.count {
             let (shown, asked) = (sampled.frameIndex[row], sampled.requestedIndex[row])
             let isAgain = row > 0 && sampled.frameIndex[row - 1] == shown
+            let substitute =
+                isInexact
+                ? "the key frame nearest to \(asked)"
+                : "\(asked) could not be read, this is the nearest"
             table.rows.append([
                 "\(row)", "\(shown)",
                 Figures.decimal(sampled.framePTSMilliseconds[row] / 1000, 3),
-                shown != asked
-                    ? "\(asked) could not be read, this is the nearest" : isAgain ? "again" : "",
+                shown != asked ? substitute : isAgain ? "again" : "",
             ])
         }
         return table
@@ -138,12 +155,16 @@ private struct VideoLine: Encodable {
     var bytes: Int64?
     var facts: VideoFacts
     var frames: Int
-    var sampling = SamplingMode.exact
+    var sampling: SamplingMode
+    var hwaccel: HardwareDecoding
     var frameIndex: [Int]
     var requestedIndex: [Int]
     var framePtsMs: [Double]
     /// Rows that show another frame than the one that was asked for.
     var substitutedRows: [Int]
+    /// Each as row, frame asked for, frame shown.
+    var substitutedFrames: [SubstitutedFrame]
+    var side: Int
     var packetsRead: Int
     var framesDecoded: Int
     var framesNeeded: Int
@@ -157,12 +178,14 @@ private struct VideoLine: Encodable {
         bytes = ContentIdentity.statistics(path)?.size
         facts = sampled.facts
         frames = sampled.count
+        sampling = sampled.sampling
+        hwaccel = sampled.hardware
         frameIndex = sampled.frameIndex
         requestedIndex = sampled.requestedIndex
         framePtsMs = sampled.framePTSMilliseconds
-        substitutedRows = (0..<sampled.count).filter {
-            sampled.frameIndex[$0] != sampled.requestedIndex[$0]
-        }
+        side = sampled.width
+        substitutedFrames = sampled.substituted
+        substitutedRows = substitutedFrames.map(\.row)
         packetsRead = sampled.packetsRead
         framesDecoded = sampled.framesDecoded
         framesNeeded = sampled.framesNeeded

@@ -30,8 +30,8 @@ enum JSONLine {
         case .real(let number): number.isFinite ? "\(number)" : "null"
         // Stored as JSON: a value of its own here, not text with escapes.
         case .text(let text):
-            column.name == "options_json" || column.name == "warnings" && text.hasPrefix("[")
-                ? text : string(text)
+            ["options_json", "substituted_frames"].contains(column.name)
+                || column.name == "warnings" && text.hasPrefix("[") ? text : string(text)
         }
     }
 

@@ -52,10 +52,14 @@ enum SamplerLaunch {
         let path = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
         return SamplerProcess(executable: path ?? CommandLine.arguments[0])
     }
+
+    /// - Parameter limit: bytes
     /// - Returns: `nil` where no frames are to be kept, and where there is no place for them
-    static func cache(isOff: Bool) -> FrameCache? {
+    static func cache(isOff: Bool, limit: Int64) -> FrameCache? {
         let environment = ProcessInfo.processInfo.environment
         guard !isOff, let folder = FrameCache.standardFolder(environment) else { return nil }
-        return FrameCache(folder: folder) { Terminal.complain("warning: frame cache: \($0)") }
+        return FrameCache(folder: folder, limit: limit) {
+            Terminal.complain("warning: frame cache: \($0)")
+        }
     }
 }

@@ -19,6 +19,7 @@ struct NiahCommand: AsyncParsableCommand {
     var method: String?
 
     @OptionGroup var parameters: AnalysisParameterFlags
+    @OptionGroup var sampler: SamplerOptions
     @OptionGroup var device: DeviceOptions
 
     @Option(help: ArgumentHelp("The long video (default: the bundled one).", valueName: "video"))
@@ -42,6 +43,7 @@ struct NiahCommand: AsyncParsableCommand {
 
     func validate() throws {
         do { _ = try request } catch { throw ValidationError("\(error)") }
+        try sampler.check(noCache: parameters.run.noCache)
         if let length = lengths.values.first(where: { !(1...65536).contains($0) }) {
             throw ValidationError("--lengths \(length): expected 1 to 65536 frames")
         }
@@ -69,10 +71,10 @@ struct NiahCommand: AsyncParsableCommand {
                 contentsOf: try needles ?? Self.find("jobs/niah/needles.jsonl", or: "--needles")))
         let video = try haystack ?? Self.find("jobs/niah/haystack.mp4", or: "--haystack")
         _ = try device.loadTorch()
-        let sampler = SamplerLaunch.start()
+        let child = SamplerLaunch.start()
         let engine = LongVAEngine(
-            sampler: sampler, cache: SamplerLaunch.cache(isOff: parameters.run.noCache),
-            model: EngineActor(device: device.name))
+            sampler: child, cache: sampler.cache(isOff: parameters.run.noCache),
+            decoding: sampler.decoding.choice, model: EngineActor(device: device.name))
         let showsProgress = Terminal.showsErrors && !global.quiet
         let cells: [NeedleCell]
         do {
@@ -102,15 +104,17 @@ struct NiahCommand: AsyncParsableCommand {
                     if global.json { try JSONLine.print(CellLine(cell, options, model)) }
                 })
         }
-        await sampler.shutDown()
+        await child.shutDown()
         try NeedleHeatMap.draw(
             cells, lengths: run.lengths, depths: run.depths, model: Self.name(model),
             optionsJSON: options.json
         ).write(to: out)
         if global.json { return }
         print(Self.table(cells, run).text(width: Terminal.width(of: 1)))
+        let inexact =
+            options.sampling == .keyframe ? ", sampling \(options.sampling.title)" : ""
         global.say(
-            "\(Self.name(model)), \(MethodTitle(optionsJSON: options.json).method): "
+            "\(Self.name(model)), \(MethodTitle(optionsJSON: options.json).method)\(inexact): "
                 + "\(run.needles.count) needles in each cell; drawn to \(out)")
     }
 

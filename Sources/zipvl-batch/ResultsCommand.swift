@@ -1,6 +1,8 @@
 import ArgumentParser
+import Foundation
 import Jobs
 import Runner
+import VideoFrames
 
 struct ResultsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -31,23 +33,35 @@ struct ResultsCommand: AsyncParsableCommand {
             .init(title: "model saved %", isNumber: true),
             .init(title: "KV saved %", isNumber: true),
         ])
-        for row in rows {
-            table.rows.append([
-                row.text("job_id"), row.videoName, row.text("question"), row.text("answer"),
-                row.text("expected"), row.isCorrect.map { $0 ? "right" : "wrong" } ?? "",
-                Self.method(of: row), row.decimal("kept_token_ratio_mean", 3),
-                row.decimal("attn_flops_saved_pct", 1),
-                Figures.savedPercent(
-                    used: row.number("llm_flops_used"), dense: row.number("llm_flops_dense")
-                ).map { Figures.decimal($0, 1) } ?? "-",
-                row.decimal("kv_cache_saved_pct", 1),
-            ])
+        let samplings = rows.map(Self.sampling)
+        let namesSampling = samplings.contains { $0 != SamplingMode.exact.title }
+        if namesSampling { table.columns.append(.init(title: "sampling")) }
+        for (row, sampling) in zip(rows, samplings) {
+            table.rows.append(
+                [
+                    row.text("job_id"), row.videoName, row.text("question"), row.text("answer"),
+                    row.text("expected"), row.isCorrect.map { $0 ? "right" : "wrong" } ?? "",
+                    Self.method(of: row), row.decimal("kept_token_ratio_mean", 3),
+                    row.decimal("attn_flops_saved_pct", 1),
+                    Figures.savedPercent(
+                        used: row.number("llm_flops_used"), dense: row.number("llm_flops_dense")
+                    ).map { Figures.decimal($0, 1) } ?? "-",
+                    row.decimal("kv_cache_saved_pct", 1),
+                ] + (namesSampling ? [sampling] : []))
         }
         print(table.text(width: Terminal.width(of: 1)))
         let judged = rows.compactMap(\.isCorrect)
         if !judged.isEmpty {
             global.say("\(judged.filter { $0 }.count) of \(judged.count) right")
         }
+    }
+
+    /// How frames were chosen, and how many are not those that were asked for.
+    private static func sampling(of row: ResultRow) -> String {
+        let mode = SamplingMode(rawValue: row.text("sampling"))?.title ?? row.text("sampling")
+        let data = Data(row.text("substituted_frames").utf8)
+        let others = (try? JSONDecoder().decode([SubstitutedFrame].self, from: data))?.count ?? 0
+        return others == 0 ? mode : "\(mode), \(others) of \(row.text("frames_used")) others"
     }
 
     /// With the settings that tell rows of one method apart.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Jobs
+import Runner
 
 struct ShowCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -46,6 +47,7 @@ struct ShowCommand: AsyncParsableCommand {
         add("expected", detail.expected)
         add("model", detail.model)
         add("options", detail.optionsJSON)
+        add("sampling", (try? AnalysisOptions(json: detail.optionsJSON))?.sampling.title)
         add("priority", "\(job.priority)")
         add("note", job.note)
         if let answer = detail.answer { lines += Self.lines(answer) }
@@ -79,6 +81,12 @@ struct ShowCommand: AsyncParsableCommand {
                 + Figures.milliseconds(answer.generateMS),
             "  peak memory \(answer.peakHostBytes >> 20) MiB",
         ]
+        if !answer.substitutedFrames.isEmpty {
+            let frames = answer.substitutedFrames.map { "\($0.requested) -> \($0.shown)" }
+            lines.append(
+                "  substitutes \(frames.count) of \(answer.framesUsed) frames, asked for -> shown: "
+                    + frames.joined(separator: ", "))
+        }
         return lines + answer.warnings.map { "  warning     \($0)" }
     }
 }

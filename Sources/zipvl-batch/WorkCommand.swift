@@ -14,6 +14,7 @@ struct WorkCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
+    @OptionGroup var sampler: SamplerOptions
     @OptionGroup var device: DeviceOptions
 
     @Flag(help: "End when nothing is left to do.")
@@ -46,6 +47,7 @@ struct WorkCommand: AsyncParsableCommand {
         if let maxJobs, maxJobs < 1 {
             throw ValidationError("--max-jobs \(maxJobs): expected at least 1")
         }
+        try sampler.check(noCache: noCache)
     }
 
     func run() async throws {
@@ -59,7 +61,7 @@ struct WorkCommand: AsyncParsableCommand {
         let queue = try global.writeQueue()
         let summary = try await Working(
             global: global, device: device, style: progress,
-            cache: SamplerLaunch.cache(isOff: noCache)
+            cache: sampler.cache(isOff: noCache), decoding: sampler.decoding.choice
         ).run(queue, options)
         let code = try await exitCode(summary, queue)
         if code != 0 { throw ExitCode(code) }
@@ -81,12 +83,14 @@ struct Working {
     var style: ProgressStyle
     /// `nil` samples every video.
     var cache: FrameCache?
+    var decoding = DecodingChoice()
 
     func run(_ queue: SQLiteQueue, _ options: RunnerOptions) async throws -> RunSummary {
         _ = try device.loadTorch()
         let sampler = SamplerLaunch.start()
         let engine = LongVAEngine(
-            sampler: sampler, cache: cache, model: EngineActor(device: device.name))
+            sampler: sampler, cache: cache, decoding: decoding,
+            model: EngineActor(device: device.name))
         let reporter = ProgressReporter(style.resolved(global), json: global.json)
         let runner = JobRunner(
             queue: queue, engine: engine,

@@ -20,7 +20,8 @@ import Testing
 
     private static let methods = ["full", "zipvl"].map { name in
         EvaluationMethod(
-            label: name, frames: 64, optionsJSON: "{\"frames\":64,\"method\":\"\(name)\"}")
+            label: name, frames: 64,
+            optionsJSON: "{\"frames\":64,\"method\":\"\(name)\",\"sampling\":\"time\"}")
     }
 
     private static func open(
@@ -54,13 +55,14 @@ import Testing
             let sql = """
                 SELECT method_id || '|' || method || '|' || group_name || '|' || expected || '|' || attn_flops_saved_pct
                     || '|' || kv_cache_saved_pct || '|' || warnings || '|' || recorded_at
+                    || '|' || sampling || '|' || substituted_frames
                 FROM evaluation_results WHERE item = 0
                 """
             return try String.fetchOne(db, sql: sql)
         }
         #expect(
             row
-                == "\(open.methods[1])|zipvl|short|b|75.0|75.0|frame 3 missing; frame 9 missing|2023-11-14T22:13:20.000Z"
+                == "\(open.methods[1])|zipvl|short|b|75.0|75.0|frame 3 missing; frame 9 missing|2023-11-14T22:13:20.000Z|time|[[1,3,2],[4,9,10]]"
         )
     }
 

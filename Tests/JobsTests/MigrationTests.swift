@@ -44,6 +44,34 @@ import Testing
         #expect(try await old.value("PRAGMA user_version") == Self.latest)
     }
 
+    @Test func `an answer of version 2 stands after the step to version 3`() async throws {
+        let old = try TestQueue { $0.migrations = Array(Schema.sqlite.prefix(2)) }
+        try await old.enqueue(1)
+        let claim = try await old.claim(try await old.worker())
+        try await old.execute(
+            """
+            INSERT INTO answers (job_id, attempt_id, answer, finish_reason, frames_used,
+                visual_tokens, prompt_tokens, output_tokens, attn_flops_dense, attn_flops_used,
+                llm_flops_dense, llm_flops_used, kv_cache_bytes_dense, kv_cache_bytes_used,
+                peak_host_rss_bytes, total_ms, warnings_json, recorded_at_ms)
+            VALUES (\(claim.job), \(claim.attempt), 'two', 'stop', 64, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                '["frame 3 missing"]', 1)
+            """)
+        try await old.execute(
+            """
+            UPDATE jobs SET state = 'succeeded', attempt_id = NULL, lease_expires_at_ms = NULL,
+                finished_at_ms = 1
+            """)
+        let migrated = try old.another()
+        let row = try #require(try await migrated.results(JobSelection(), limit: nil).first)
+        #expect(row["answer"] == .text("two"))
+        #expect(row["warnings"] == .text("frame 3 missing"))
+        #expect(row["sampling"] == .text("time"))
+        #expect(row["substituted_frames"] == .null)
+        let answer = try #require(try await migrated.show(claim.job)?.answer)
+        #expect(answer.answer == "two" && answer.substitutedFrames.isEmpty)
+    }
+
     @Test func `a step that fails leaves the old queue as it was`() async throws {
         let test = try TestQueue()
         try await test.enqueue(3)

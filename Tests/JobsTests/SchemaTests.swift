@@ -21,7 +21,7 @@ import Testing
                 "kv_cache_bytes_dense", "kv_cache_bytes_used", "kv_cache_saved_pct",
                 "peak_host_mib", "peak_device_mib", "decode_video_ms", "vision_ms", "prefill_ms",
                 "generate_ms", "total_ms", "warnings", "finished_at", "host", "device",
-                "attempts_made", "options_json",
+                "attempts_made", "options_json", "sampling", "substituted_frames",
             ])
     }
 
@@ -51,9 +51,40 @@ import Testing
         #expect(row["peak_host_mib"] == .real(3))
         #expect(row["peak_device_mib"] == .real(2.5))
         #expect(row["warnings"] == .text("frame 3 missing; frame 9 missing"))
+        #expect(row["sampling"] == .text("time"))
+        #expect(row["substituted_frames"] == .text("[[1,3,2],[4,9,10]]"))
         #expect(row["finished_at"] == .text("2023-11-14T22:13:27.000Z"))
         #expect(row["device"] == .text("cuda:0"))
         #expect(row["attempts_made"] == .integer(1))
+    }
+
+    @Test func `an answer on the frames asked for has NULL where others have theirs`() async throws
+    {
+        let test = try TestQueue()
+        try await test.enqueue(1)
+        let claim = try await test.claim(try await test.worker())
+        var answer = Answer.sample("two")
+        answer.substitutedFrames = []
+        _ = try await test.queue.complete(claim.attempt, answer)
+        let row = try #require(try await test.queue.results(JobSelection(), limit: nil).first)
+        #expect(row["substituted_frames"] == .null)
+        #expect(try await test.queue.show(claim.job)?.answer == answer)
+    }
+
+    @Test(arguments: ["{}", "[[1,2]]", "[[1,2,3,4]]", "[1,2,3]", "[[1,2,\"3\"]]"])
+    func `a list of other frames that is none is an error with its text`(
+        _ text: String
+    ) async throws {
+        let test = try TestQueue()
+        try await test.enqueue(1)
+        let claim = try await test.claim(try await test.worker())
+        _ = try await test.queue.complete(claim.attempt, .sample("two"))
+        try await test.execute("UPDATE answers SET substituted_frames = '\(text)'")
+        let error = await #expect(throws: QueueError.self) {
+            try await test.queue.show(claim.job)
+        }
+        #expect(error?.kind == .corrupt)
+        #expect(error?.message.contains(text) == true)
     }
 
     @Test(arguments: [

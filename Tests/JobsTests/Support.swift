@@ -110,8 +110,10 @@ extension NewJob {
 extension ConfigRecord {
     static let sample = ConfigRecord(
         fingerprint: "f1", model: "embedded", modelSHA256: "m1",
-        optionsJSON: #"{"method":"zipvl","tau":0.975,"ffn":"all","kv":"discard","premerge":"none"}"#
-    )
+        optionsJSON: #"""
+            {"method":"zipvl","tau":0.975,"ffn":"all","kv":"discard","premerge":"none",\#
+            "sampling":"time"}
+            """#)
 }
 
 extension Answer {
@@ -123,7 +125,11 @@ extension Answer {
             llmFLOPsDense: 8e15, llmFLOPsUsed: 5e15, kvCacheBytesDense: 1000,
             kvCacheBytesUsed: 250, peakHostBytes: 3 << 20, peakDeviceBytes: 5 << 19,
             decodeVideoMS: 1, visionMS: 2, prefillMS: 3, generateMS: 4, totalMS: 11.5,
-            warnings: ["frame 3 missing", "frame 9 missing"], extraJSON: #"{"kept":[1,2]}"#)
+            warnings: ["frame 3 missing", "frame 9 missing"],
+            substitutedFrames: [
+                SubstitutedFrame(row: 1, requested: 3, shown: 2),
+                SubstitutedFrame(row: 4, requested: 9, shown: 10),
+            ], extraJSON: #"{"kept":[1,2]}"#)
     }
 }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Jobs
 import LongVA
 import SparsePrefill
 import Testing
@@ -150,6 +151,7 @@ import VideoFrames
             .frames: "\(draw.next() % 500 + 1)", .resize: draw.one(of: ["pillow", "swscale"]),
             .dtype: draw.one(of: ["auto", "float32", "bfloat16"]),
             .maxNewTokens: "\(draw.next() % 99 + 1)",
+            .sampling: draw.one(of: ["exact", "time", "keyframe"]),
         ]
         let chooses = ["zipvl", "fixed"].contains(texts[.method])
         texts[.kv] = draw.one(of: chooses ? KVRetention.allCases : [.full, .zipcache]).rawValue
@@ -203,6 +205,28 @@ import VideoFrames
         #expect(try AnalysisOptions(json: off.json) == off)
         #expect(try !AnalysisOptions(json: plain.json).noCache)
         #expect(throws: AnalysisError.self) { try MethodSpec("zipvl:no-cache=true") }
+    }
+
+    @Test func `each sampling mode is another job, and says so`() throws {
+        let model = try ModelReference(nil)
+        var found = Set<String>()
+        for mode in ["exact", "time", "keyframe"] {
+            let options = try Self.options([.sampling: mode])
+            #expect(options.sampling.rawValue == mode)
+            #expect(options.json.contains("\"sampling\":\"\(mode)\""))
+            found.insert(model.configuration(options).fingerprint)
+        }
+        #expect(found.count == 3)
+        #expect(SamplingMode.allCases.map(\.title) == ["exact", "time", "keyframe (inexact)"])
+        // All methods of an evaluation answer on the same frames.
+        #expect(throws: AnalysisError.self) { try MethodSpec("zipvl:sampling=time") }
+    }
+
+    @Test(arguments: ["hwaccel", "decode_threads", "decode-threads", "cache_size"])
+    func `what changes no answer is no setting of a job`(_ name: String) {
+        #expect(Key(rawValue: name) == nil)
+        let json = AnalysisOptions().json
+        #expect(!json.contains("hwaccel") && !json.contains("threads"))
     }
 
     @Test func `a number keeps all its digits`() throws {

@@ -209,6 +209,10 @@ import Torch
                 """#)
         #expect(title.method == "zipvl, tau 0.95")
         #expect(title.settings == "dense-layers 0,1, kv mixed, premerge evs, rows keys")
+        let modes = ["exact", "time", "keyframe"].map {
+            MethodTitle(optionsJSON: "{\"sampling\":\"\($0)\"}").settings
+        }
+        #expect(modes == ["", "sampling time", "sampling keyframe (inexact)"])
         #expect(MethodTitle(optionsJSON: "?").method == "method not stated")
     }
 }

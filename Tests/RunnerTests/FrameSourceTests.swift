@@ -113,6 +113,45 @@ private struct SourceFixture {
         #expect(fixture.sampled.count == 2)
     }
 
+    @Test func `Threads and hardware are the machine's, and no part of what is kept`() async throws
+    {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "source-\(UUID())")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let asked = Mutex<[DecodingChoice]>([])
+        let choices = [
+            DecodingChoice(threads: 1), DecodingChoice(threads: 3, hardware: .auto),
+            DecodingChoice(),
+        ]
+        for choice in choices {
+            let source = FrameSource(
+                cache: FrameCache(folder: folder.path) { Issue.record("\($0)") }, decoding: choice
+            ) { request, _ in
+                asked.withLock {
+                    $0.append(.init(threads: request.threads, hardware: request.hardware))
+                }
+                return try FrameSampler.sample(request)
+            }
+            let request = SamplingRequest(path: Self.clip, frames: 2, side: 16, mode: .keyframe)
+            let frames = try await source.frames(request)
+            #expect(frames.isFromCache == (choice != choices[0]))
+            #expect(frames.sampling == .keyframe)
+            _ = try await source.frames(request, usesCache: false)
+        }
+        #expect(asked.withLock(\.self) == [choices[0]] + choices)
+    }
+
+    @Test func `The rows that show another frame are named with both frames`() throws {
+        var frames = try FrameSampler.sample(SamplingRequest(path: Self.clip, frames: 5, side: 16))
+        #expect(frames.substituted.isEmpty)
+        frames.requestedIndex = [0, 10, 20, 30, 40]
+        frames.frameIndex = [0, 12, 20, 12, 40]
+        #expect(
+            frames.substituted == [
+                SubstitutedFrame(row: 1, requested: 10, shown: 12),
+                SubstitutedFrame(row: 3, requested: 30, shown: 12),
+            ])
+    }
+
     @Test func `A missing file, a folder and a pipe go to the sampler at once`() async throws {
         let fixture = try SourceFixture()
         defer { fixture.remove() }

@@ -13,6 +13,7 @@ import VideoFrames
         let json = """
             {"count":\(values.count),"width":\(width),"height":1,"frameIndex":\(zeros),
             "requestedIndex":\(zeros),"framePTSMilliseconds":\(zeros),"warnings":[],
+            "sampling":"exact","hardware":"none",
             "decodeMilliseconds":0,"childPeakBytes":0,"packetsRead":0,"framesDecoded":0,
             "framesNeeded":0,"facts":{"container":"c","codec":"c","width":2,"height":1,
             "rotation":0,"durationMilliseconds":1,"frameCount":1,"framesPerSecond":1}}

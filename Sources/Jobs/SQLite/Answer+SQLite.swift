@@ -10,9 +10,10 @@ extension Answer {
                     attn_flops_used, attn_flops_saved_pct_paper, llm_flops_dense, llm_flops_used,
                     kept_token_ratio_mean, kv_cache_bytes_dense, kv_cache_bytes_used,
                     peak_host_rss_bytes, peak_device_bytes, decode_video_ms, vision_ms, prefill_ms,
-                    generate_ms, total_ms, warnings_json, extra_json, recorded_at_ms)
+                    generate_ms, total_ms, warnings_json, substituted_frames, extra_json,
+                    recorded_at_ms)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-                    ?, ?, ?)
+                    ?, ?, ?, ?)
                 """,
             arguments: [
                 job, attempt, answer, choice, correct, finishReason.rawValue,
@@ -20,7 +21,8 @@ extension Answer {
                 attnFLOPsUsed, attnFLOPsSavedPctPaper, llmFLOPsDense, llmFLOPsUsed,
                 keptTokenRatioMean, kvCacheBytesDense, kvCacheBytesUsed,
                 peakHostBytes, peakDeviceBytes, decodeVideoMS, visionMS, prefillMS,
-                generateMS, totalMS, JSONText.encode(warnings), extraJSON, now,
+                generateMS, totalMS, JSONText.encode(warnings),
+                JSONText.encode(substitutedFrames), extraJSON, now,
             ])
     }
 
@@ -50,6 +52,7 @@ extension Answer {
             visionMS: try row.optional("vision_ms"), prefillMS: try row.optional("prefill_ms"),
             generateMS: try row.optional("generate_ms"), totalMS: try row.value("total_ms"),
             warnings: try row.texts("warnings_json") ?? [],
+            substitutedFrames: try row.substitutedFrames(),
             extraJSON: try row.optional("extra_json"))
     }
 }

@@ -41,9 +41,10 @@ extension EvaluationAnswer {
                     attn_flops_dense, attn_flops_used, attn_flops_saved_pct_paper, llm_flops_dense, llm_flops_used,
                     kept_token_ratio_mean, kv_cache_bytes_dense, kv_cache_bytes_used,
                     peak_host_rss_bytes, peak_device_bytes, decode_video_ms, vision_ms, prefill_ms,
-                    generate_ms, total_ms, warnings_json, extra_json, recorded_at_ms)
+                    generate_ms, total_ms, warnings_json, substituted_frames, extra_json,
+                    recorded_at_ms)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-                    ?, ?)
+                    ?, ?, ?)
                 ON CONFLICT (method_id, item) DO NOTHING
                 """,
             arguments: [
@@ -55,7 +56,8 @@ extension EvaluationAnswer {
                 answer.keptTokenRatioMean, answer.kvCacheBytesDense, answer.kvCacheBytesUsed,
                 answer.peakHostBytes, answer.peakDeviceBytes, answer.decodeVideoMS,
                 answer.visionMS, answer.prefillMS, answer.generateMS, answer.totalMS,
-                JSONText.encode(answer.warnings), answer.extraJSON, now,
+                JSONText.encode(answer.warnings), JSONText.encode(answer.substitutedFrames),
+                answer.extraJSON, now,
             ])
     }
 

@@ -9,6 +9,13 @@ enum JSONText {
         return String(decoding: data, as: UTF8.self)
     }
 
+    /// - Returns: `nil` for none
+    static func encode(_ frames: [SubstitutedFrame]) -> String? {
+        // Encoding numbers cannot fail.
+        guard !frames.isEmpty, let data = try? JSONEncoder().encode(frames) else { return nil }
+        return String(decoding: data, as: UTF8.self)
+    }
+
     static func decode(_ text: String, column: String) throws(QueueError) -> [String] {
         do {
             return try JSONDecoder().decode([String].self, from: Data(text.utf8))
@@ -49,6 +56,17 @@ extension Row {
     func texts(_ column: String) throws -> [String]? {
         guard let text: String = try optional(column) else { return nil }
         return try JSONText.decode(text, column: column)
+    }
+
+    func substitutedFrames() throws -> [SubstitutedFrame] {
+        guard let text: String = try optional("substituted_frames") else { return [] }
+        do {
+            return try JSONDecoder().decode([SubstitutedFrame].self, from: Data(text.utf8))
+        } catch {
+            throw QueueError(
+                .corrupt,
+                "column substituted_frames: expected a list of [row, requested, shown]: \(text)")
+        }
     }
 }
 

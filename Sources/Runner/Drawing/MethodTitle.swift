@@ -1,4 +1,5 @@
 import Foundation
+import VideoFrames
 
 /// The options of a run in the words of a figure's title.
 package struct MethodTitle: Sendable, Equatable {
@@ -9,12 +10,12 @@ package struct MethodTitle: Sendable, Equatable {
 
     /// Settings that say nothing of which tokens are kept.
     private static let others: Set<String> = [
-        "dtype", "frames", "max_new_tokens", "method", "resize", "sampling", "tau",
+        "dtype", "frames", "max_new_tokens", "method", "resize", "tau",
     ]
     /// Values that mean "not used".
     private static let unused = [
         "dense_below": "0", "ffn": "all", "premerge": "none", "retire_after": "0",
-        "select_bucket": "1",
+        "sampling": "exact", "select_bucket": "1",
     ]
 
     /// - Parameter optionsJSON: what a job and a trace store; settings that are not text, numbers or lists
@@ -28,7 +29,8 @@ package struct MethodTitle: Sendable, Equatable {
             guard !Self.others.contains(key), let text = Self.text(options[key]),
                 text != Self.unused[key]
             else { return nil }
-            return key.replacing("_", with: "-") + " " + text
+            let mode = key == "sampling" ? SamplingMode(rawValue: text) : nil
+            return key.replacing("_", with: "-") + " " + (mode?.title ?? text)
         }
         settings = named.joined(separator: ", ")
     }

@@ -11,13 +11,14 @@ package struct LongVAEvaluationEngine: EvaluationEngine {
 
     /// - Throws: `ModelError` for a model whose configuration cannot be read
     package init(
-        sampler: SamplerProcess, cache: FrameCache? = nil, model: EngineActor,
+        sampler: SamplerProcess, cache: FrameCache? = nil,
+        decoding: DecodingChoice = DecodingChoice(), model: EngineActor,
         reference: ModelReference
     ) throws {
-        source = FrameSource(sampler, cache: cache)
+        source = FrameSource(sampler, cache: cache, decoding: decoding)
         self.model = model
         self.reference = reference
-        side = try ModelDirectory(reference.directory).layout.vision.imageSize
+        side = try ModelReference.imageSide(ofDirectory: reference.directory)
     }
 
     package func load(_ options: AnalysisOptions) async throws {
