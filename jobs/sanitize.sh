@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The tests of the sampler and 1000 damaged files under ThreadSanitizer and AddressSanitizer (with its leak check), and
-# the sampler on small videos of every kind under valgrind where that is installed. Some ten minutes.
-#   jobs/sanitize.sh [thread] [address] [valgrind]
+# The tests of the sampler and 1000 damaged files under ThreadSanitizer and AddressSanitizer (with its leak check). Some
+# ten minutes.
+#   jobs/sanitize.sh [thread] [address]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 swift=${SWIFT:-swift}
 kinds=("$@")
-[ ${#kinds[@]} -gt 0 ] || kinds=(thread address valgrind)
+[ ${#kinds[@]} -gt 0 ] || kinds=(thread address)
 # Small enough to be read by an instrumented program.
 variant=130x98/97/17
 corpus=$root/.cache/edge-videos-130x98-97-17
@@ -121,23 +121,6 @@ run_sanitizer() {
     echo "$kind sanitizer: clean"
 }
 
-run_valgrind() {
-    command -v valgrind >/dev/null || { echo "valgrind is not installed"; return 1; }
-    local folder=$root/.build-sanitize-valgrind status=0
-    make_package "$folder"
-    (cd "$folder" && $swift build -c release --product zipvl-bench-io)
-    # Files that are no videos make the program itself return 3.
-    valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --log-file="$folder/log" \
-        "$folder/.build/release/zipvl-bench-io" sample "$corpus"/*.* --frames 6 --runs 1 --side 56 --threads 2 \
-        >"$folder/out" 2>&1 || status=$?
-    printf '%d files under valgrind, status %d\n' "$(wc -l <"$folder/out")" "$status"
-    if [ "$status" != 3 ] || [ -s "$folder/log" ]; then
-        echo "valgrind: not clean, see $folder/log"
-        return 1
-    fi
-    echo "valgrind: clean"
-}
-
 # Makes the small corpus where it is missing.
 [ -d "$corpus" ] || python3 Tests/EdgeVideos/make_edge_videos.py "$corpus" --size "${variant%%/*}" --frames 97 --gop 17
 
@@ -145,8 +128,7 @@ result=0
 for kind in "${kinds[@]}"; do
     case $kind in
     thread | address) run_sanitizer "$kind" || result=1 ;;
-    valgrind) run_valgrind || result=1 ;;
-    *) echo "expected thread, address or valgrind, found $kind"; exit 2 ;;
+    *) echo "expected thread or address, found $kind"; exit 2 ;;
     esac
 done
 exit $result
