@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The tests of the sampler and 1000 damaged files under ThreadSanitizer and AddressSanitizer (with its leak check), and
-# the sampler on small videos of every kind under valgrind where that is installed. Some ten minutes.
-#   jobs/sanitize.sh [thread] [address] [valgrind]
+# The tests of the sampler and 1000 damaged files under ThreadSanitizer and AddressSanitizer (with its leak check). Some
+# ten minutes.
+#   jobs/sanitize.sh [thread] [address]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 swift=${SWIFT:-swift}
 kinds=("$@")
-[ ${#kinds[@]} -gt 0 ] || kinds=(thread address valgrind)
+[ ${#kinds[@]} -gt 0 ] || kinds=(thread address)
 # Small enough to be read by an instrumented program.
 variant=130x98/97/17
 corpus=$root/.cache/edge-videos-130x98-97-17
@@ -50,6 +50,49 @@ let package = Package(
 MANIFEST
 }
 
+# The standard library's Mutex is a futex within an uninstrumented library: ThreadSanitizer sees no lock and calls what
+# it guards a race. In a copy of the sources one made of a pthread mutex, which it knows, stands in for it.
+put_mutex() {
+    local target
+    for target in Sources/VideoFrames Tests/VideoFramesTests; do
+        rm -rf "${1:?}/$target"
+        cp -a "$root/$target" "$1/$target"
+        grep -rl 'import Synchronization' "$1/$target" | xargs sed -i 's/import Synchronization/import KnownMutex/'
+    done
+    mkdir -p "$1/Sources/KnownMutex"
+    cat >"$1/Sources/KnownMutex/Mutex.swift" <<'SWIFT'
+import Glibc
+
+public struct Mutex<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
+    private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let value = UnsafeMutablePointer<Value>.allocate(capacity: 1)
+
+    public init(_ initial: consuming sending Value) {
+        pthread_mutex_init(lock, nil)
+        value.initialize(to: initial)
+    }
+
+    deinit {
+        value.deinitialize(count: 1)
+        value.deallocate()
+        pthread_mutex_destroy(lock)
+        lock.deallocate()
+    }
+
+    public borrowing func withLock<Result: ~Copyable, Failure: Error>(
+        _ body: (inout sending Value) throws(Failure) -> sending Result
+    ) throws(Failure) -> sending Result {
+        pthread_mutex_lock(lock)
+        defer { pthread_mutex_unlock(lock) }
+        return try body(&value.pointee)
+    }
+}
+SWIFT
+    sed -i -e 's/dependencies: \["CFFmpeg"\]/dependencies: ["CFFmpeg", "KnownMutex"]/' \
+        -e 's/dependencies: \["VideoFrames", "zipvl-bench-io"\]/dependencies: ["VideoFrames", "zipvl-bench-io", "KnownMutex"]/' \
+        -e 's/^    targets: \[/&\n        .target(name: "KnownMutex"),/' "$1/Package.swift"
+}
+
 # Times and sizes of an instrumented program say nothing; one test sends a child the signal that the sanitizer takes.
 skipped='within 50 ms|LeakTests|FuzzTests|that is too long gives|A child that crashes costs'
 
@@ -57,7 +100,11 @@ run_sanitizer() {
     local kind=$1 folder=$root/.build-sanitize-$1 log
     log=$folder/log
     make_package "$folder"
+    [ "$kind" != thread ] || put_mutex "$folder"
     cd "$folder"
+    # What the test library and Foundation keep: a process's weak reference, the buffer of an empty file.
+    printf 'leak:%s\n' libXCTest.so Foundation7Process readBytesFromFile >suppressions
+    export LSAN_OPTIONS="suppressions=$folder/suppressions print_suppressions=0"
     $swift build --build-tests --sanitize="$kind"
     # Judged by what they print.
     {
@@ -74,23 +121,6 @@ run_sanitizer() {
     echo "$kind sanitizer: clean"
 }
 
-run_valgrind() {
-    command -v valgrind >/dev/null || { echo "valgrind is not installed"; return 1; }
-    local folder=$root/.build-sanitize-valgrind status=0
-    make_package "$folder"
-    (cd "$folder" && $swift build -c release --product zipvl-bench-io)
-    # Files that are no videos make the program itself return 3.
-    valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --log-file="$folder/log" \
-        "$folder/.build/release/zipvl-bench-io" sample "$corpus"/*.* --frames 6 --runs 1 --side 56 --threads 2 \
-        >"$folder/out" 2>&1 || status=$?
-    printf '%d files under valgrind, status %d\n' "$(wc -l <"$folder/out")" "$status"
-    if [ "$status" != 3 ] || [ -s "$folder/log" ]; then
-        echo "valgrind: not clean, see $folder/log"
-        return 1
-    fi
-    echo "valgrind: clean"
-}
-
 # Makes the small corpus where it is missing.
 [ -d "$corpus" ] || python3 Tests/EdgeVideos/make_edge_videos.py "$corpus" --size "${variant%%/*}" --frames 97 --gop 17
 
@@ -98,8 +128,7 @@ result=0
 for kind in "${kinds[@]}"; do
     case $kind in
     thread | address) run_sanitizer "$kind" || result=1 ;;
-    valgrind) run_valgrind || result=1 ;;
-    *) echo "expected thread, address or valgrind, found $kind"; exit 2 ;;
+    *) echo "expected thread or address, found $kind"; exit 2 ;;
     esac
 done
 exit $result

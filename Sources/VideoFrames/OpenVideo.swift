@@ -35,7 +35,9 @@ final class OpenVideo {
             throw VideoError(code: .noVideoStream, path: path, message: "no video stream")
         }
         container = demuxer.container
-        codec = AV.string(avcodec_get_name(parameters.pointee.codec_id)) ?? "unknown"
+        // The parameters go with the demuxer, which a scan may replace.
+        let codecID = parameters.pointee.codec_id
+        codec = AV.string(avcodec_get_name(codecID)) ?? "unknown"
         orientation = Orientation(matrix: zvl_display_matrix(stream))
         references = ReferenceCheck(parameters)
         streamIndex = index
@@ -48,7 +50,7 @@ final class OpenVideo {
             PacketReader(demuxer, stream: index, limits: limits, budget: budget), decoder)
         if !isPartial { try scan() }
         try requireFrames()
-        try choose(hardware, parameters.pointee.codec_id)
+        try choose(hardware, codecID)
     }
 
     var packetsRead: Int { lane.reader.packetsRead + scanPackets }

@@ -14,6 +14,8 @@ enum SharedFrames {
 
     /// The parent copies instead of mapping: a child that shrinks the memory cannot make it fault.
     static func read(_ descriptor: Int32, count: Int, at start: Int = 0) -> [UInt8]? {
+        // The standard library writes the count into the empty array that all threads share.
+        if count == 0 { return [] }
         var isComplete = true
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
             while initialized < count {

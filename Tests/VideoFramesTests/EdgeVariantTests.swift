@@ -93,6 +93,7 @@ import Testing
             #expect(wrong.count <= (mayDiffer ? 1 : 0), label)
             #expect(frames.facts.frameCount <= variant.frames, label)
         }
+        if variant.gop >= variant.frames / 2 { return }
         let begun = try sample("h264_midgop.ts", of: variant, 64)
         let codes = BarCode.codes(begun)
         let base = try #require(codes.first)

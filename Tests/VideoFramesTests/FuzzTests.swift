@@ -1,6 +1,8 @@
 import Foundation
 import Testing
 
+@testable import VideoFrames
+
 /// The program's own `fuzz` command on a slice of the files that a long run makes.
 @Suite struct FuzzTests {
     struct Summary: Decodable {
@@ -88,5 +90,32 @@ import Testing
         #expect(files[0].count == 12)
         #expect(files[0] == files[1])
         #expect(Set(files[0]).count == 12)
+    }
+
+    /// What a decoder makes of damage depends on what it met before.
+    @Test func `Damaged files give the same with any number of lanes`() throws {
+        let keep = Self.temporary()
+        defer { try? FileManager.default.removeItem(at: keep) }
+        let (_, summary) = try Self.run(
+            [Self.folder(), "--count", "120", "--seed", "7", "--child", "/bin/false"], keep: keep)
+        var answers = 0
+        for path in summary.kept {
+            func sample(_ threads: Int) -> Result<SampledFrames, VideoError> {
+                let request = SamplingRequest(path: path, frames: 9, side: 28, threads: threads)
+                return Result { () throws(VideoError) in try FrameSampler.sample(request) }
+            }
+            switch (sample(1), sample(4)) {
+            case (.success(let one), .success(let several)):
+                answers += 1
+                #expect(one.frameIndex == several.frameIndex, "\(path)")
+                #expect(one.pixels == several.pixels, "\(path)")
+                #expect(one.warnings == several.warnings, "\(path)")
+            case (.failure(let one), .failure(let several)):
+                #expect(one.description == several.description)
+            case (let one, let several):
+                Issue.record("\(path): \(one) with one lane, \(several) with four")
+            }
+        }
+        #expect(answers > 30)
     }
 }
