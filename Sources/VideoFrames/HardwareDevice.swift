@@ -50,10 +50,11 @@ final class HardwareDevice: @unchecked Sendable {
     /// The decoder that can use a CUDA device, if libavcodec has one whose result is certain.
     ///
     /// Only codecs whose decoding is specified to the last bit: with MPEG-1, 2 and 4 the inverse transform is
-    /// not, and frames would depend on the machine that decoded them.
+    /// not, and frames would depend on the machine that decoded them. AV1 would belong here; libavcodec 5.1
+    /// got no frame of it from the card that it was tried on.
     static func decoder(for id: AVCodecID) -> UnsafePointer<AVCodec>? {
         let exact = [
-            AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_VP8, AV_CODEC_ID_VP9, AV_CODEC_ID_AV1,
+            AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_VP8, AV_CODEC_ID_VP9,
         ]
         guard exact.contains(id) else { return nil }
         var position: UnsafeMutableRawPointer?

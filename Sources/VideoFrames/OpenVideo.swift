@@ -93,7 +93,7 @@ final class OpenVideo {
         case .device(let found) where HardwareDevice.decoder(for: codecID) != nil:
             device = found
             return try renewDecoder()
-        case .device: reason = "it does not decode \(codec) to the bit"
+        case .device: reason = "\(codec) is not among the codecs that it is trusted with"
         case .missing(let why): reason = why
         }
         if hardware == .cuda {
