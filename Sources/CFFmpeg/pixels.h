@@ -83,4 +83,115 @@ static inline void zvl_transpose16(const uint8_t *from, ptrdiff_t from_stride, u
 #endif
 }
 
+// How a matrix and range turn YUV into RGB, in the 13-bit fixed point of libswscale's packed output.
+typedef struct {
+    int16_t luma, luma_offset;  // weight of luma, and its value for black
+    int16_t v_to_r, v_to_g, u_to_g, u_to_b;
+} zvl_matrix;
+
+// From libswscale's own table of a matrix (sws_getCoefficients).
+static inline zvl_matrix zvl_matrix_make(const int *table, int is_full_range) {
+    int64_t v_to_r = table[0], u_to_b = table[1], u_to_g = -table[2], v_to_g = -table[3];
+    int64_t luma = 1 << 16;
+    if (is_full_range) {
+        v_to_r = v_to_r * 224 / 255, u_to_b = u_to_b * 224 / 255;
+        u_to_g = u_to_g * 224 / 255, v_to_g = v_to_g * 224 / 255;
+    } else {
+        luma = luma * 255 / 219;
+    }
+#define ZVL_FIXED(x) ((int16_t)(((x) * (1 << 13) + (1 << 15)) >> 16))
+    zvl_matrix matrix = {ZVL_FIXED(luma),   (int16_t)(is_full_range ? 0 : 16),
+                         ZVL_FIXED(v_to_r), ZVL_FIXED(v_to_g),
+                         ZVL_FIXED(u_to_g), ZVL_FIXED(u_to_b)};
+#undef ZVL_FIXED
+    return matrix;
+}
+
+// Twice the chroma of a row, as libswscale's packed output takes it from two lines: their sum, or one of
+// them doubled where both pointers are equal. `out` has the samples from `first - 1` to `first + count`, the
+// outermost of the picture repeated.
+static inline void zvl_chroma_row(const uint8_t *above, const uint8_t *below, int width, int first, int count,
+                                  int16_t *out) {
+    for (int i = -1; i <= count; i++) {
+        const int x = first + i < 0 ? 0 : first + i >= width ? width - 1 : first + i;
+        if (i >= 0 && i + 8 <= count && first + i + 8 <= width) {
+            for (int k = 0; k < 8; k++) out[i + 1 + k] = (int16_t)(above[x + k] + below[x + k]);
+            i += 7;
+        } else {
+            out[i + 1] = (int16_t)(above[x] + below[x]);
+        }
+    }
+}
+
+// One row of 4:2:0 as planes of red, green and blue, 16 columns at a time; bit for bit libswscale's.
+// `u` and `v` are what zvl_chroma_row gives for the same columns. Writes whole blocks of 16.
+static inline void zvl_rgb_row(const uint8_t *luma, const int16_t *u, const int16_t *v, int blocks,
+                               zvl_matrix m, uint8_t *red, uint8_t *green, uint8_t *blue) {
+    for (int block = 0; block < blocks; block++, luma += 16, u += 8, v += 8) {
+#if defined(__SSE2__)
+        const __m128i zero = _mm_setzero_si128(), bias = _mm_set1_epi16(1024);
+        const __m128i bytes = _mm_loadu_si128((const __m128i *)luma);
+        const __m128i black = _mm_set1_epi16(m.luma_offset);
+        const __m128i y[2] = {
+            _mm_slli_epi16(_mm_sub_epi16(_mm_unpacklo_epi8(bytes, zero), black), 3),
+            _mm_slli_epi16(_mm_sub_epi16(_mm_unpackhi_epi8(bytes, zero), black), 3)};
+        __m128i chroma[2][2];
+        for (int plane = 0; plane < 2; plane++) {
+            const int16_t *from = plane == 0 ? u : v;
+            const __m128i before = _mm_loadu_si128((const __m128i *)from);
+            const __m128i here = _mm_loadu_si128((const __m128i *)(from + 1));
+            const __m128i after = _mm_loadu_si128((const __m128i *)(from + 2));
+            const __m128i main = _mm_sub_epi16(_mm_add_epi16(here, _mm_slli_epi16(here, 1)), bias);
+            const __m128i even = _mm_add_epi16(main, before), odd = _mm_add_epi16(main, after);
+            chroma[plane][0] = _mm_unpacklo_epi16(even, odd);
+            chroma[plane][1] = _mm_unpackhi_epi16(even, odd);
+        }
+#define ZVL_PAIR(a, b) _mm_set1_epi32((int)((uint32_t)(uint16_t)(a) | (uint32_t)(uint16_t)(b) << 16))
+        const __m128i to_red = ZVL_PAIR(m.luma, m.v_to_r), to_blue = ZVL_PAIR(m.luma, m.u_to_b);
+        const __m128i to_green = ZVL_PAIR(m.luma, m.v_to_g), u_to_green = ZVL_PAIR(m.u_to_g, 0);
+#undef ZVL_PAIR
+        const __m128i half = _mm_set1_epi32(1 << 21);
+        __m128i words[3][2];
+        for (int part = 0; part < 2; part++) {
+            __m128i sums[3][2];
+            for (int side = 0; side < 2; side++) {
+                const __m128i yu = side == 0 ? _mm_unpacklo_epi16(y[part], chroma[0][part])
+                                             : _mm_unpackhi_epi16(y[part], chroma[0][part]);
+                const __m128i yv = side == 0 ? _mm_unpacklo_epi16(y[part], chroma[1][part])
+                                             : _mm_unpackhi_epi16(y[part], chroma[1][part]);
+                const __m128i alone = side == 0 ? _mm_unpacklo_epi16(chroma[0][part], zero)
+                                                : _mm_unpackhi_epi16(chroma[0][part], zero);
+                sums[0][side] = _mm_madd_epi16(yv, to_red);
+                sums[1][side] =
+                    _mm_add_epi32(_mm_madd_epi16(yv, to_green), _mm_madd_epi16(alone, u_to_green));
+                sums[2][side] = _mm_madd_epi16(yu, to_blue);
+            }
+            for (int plane = 0; plane < 3; plane++) {
+                for (int side = 0; side < 2; side++) {
+                    const __m128i sum = _mm_add_epi32(_mm_slli_epi32(sums[plane][side], 6), half);
+                    sums[plane][side] = _mm_srai_epi32(sum, 22);
+                }
+                words[plane][part] = _mm_packs_epi32(sums[plane][0], sums[plane][1]);
+            }
+        }
+        _mm_storeu_si128((__m128i *)(red + 16 * block), _mm_packus_epi16(words[0][0], words[0][1]));
+        _mm_storeu_si128((__m128i *)(green + 16 * block), _mm_packus_epi16(words[1][0], words[1][1]));
+        _mm_storeu_si128((__m128i *)(blue + 16 * block), _mm_packus_epi16(words[2][0], words[2][1]));
+#else
+        for (int x = 0; x < 16; x++) {
+            const int i = x / 2 + 1, side = x % 2 == 0 ? i - 1 : i + 1;
+            const int32_t y = 8 * (luma[x] - m.luma_offset) * m.luma;
+            const int32_t cu = 3 * u[i] + u[side] - 1024, cv = 3 * v[i] + v[side] - 1024;
+            const int32_t sums[3] = {y + cv * m.v_to_r, y + cv * m.v_to_g + cu * m.u_to_g,
+                                     y + cu * m.u_to_b};
+            uint8_t *planes[3] = {red, green, blue};
+            for (int plane = 0; plane < 3; plane++) {
+                const int32_t value = (int32_t)((uint32_t)sums[plane] * 64 + (1 << 21)) >> 22;
+                planes[plane][16 * block + x] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
+            }
+        }
+#endif
+    }
+}
+
 #endif

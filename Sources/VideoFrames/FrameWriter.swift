@@ -9,6 +9,8 @@ final class FrameWriter: FrameSink {
     private let orientation: Orientation
     private let converter: RGBConverter
     private var resize: PillowResize?
+    /// For the area of `resize`.
+    private var planes: PlanarRGB?
     /// A picture turned upright, kept between frames.
     private var turned = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: 0)
 
@@ -52,15 +54,33 @@ final class FrameWriter: FrameSink {
         } else {
             // Also for a picture that is a mere line: the whole would be vast, and the crop is small.
             let resize = pillow(facts)
+            if write(picture.raw.pointee, resize, to: target) { return }
             let (source, stride) = try convert(picture, resize.area, facts)
             resize.apply(source, stride: stride, to: target)
+        }
+    }
+
+    /// The short way of the usual kind of picture.
+    ///
+    /// - Returns: false if it is another
+    private func write(
+        _ frame: AVFrame, _ resize: PillowResize, to target: UnsafeMutablePointer<UInt8>
+    ) -> Bool {
+        guard orientation.isIdentity, resize.takesPlanes, PlanarRGB.takes(frame) else {
+            return false
+        }
+        let planes = self.planes ?? PlanarRGB(resize.area)
+        self.planes = planes
+        let matrix = RGBConverter.coefficients(frame)
+        return resize.apply(planes: planes.stride, to: target) {
+            planes.strip(frame, from: $0, matrix)
         }
     }
 
     private func pillow(_ facts: PictureFacts) -> PillowResize {
         if let resize, resize.width == facts.width, resize.height == facts.height { return resize }
         let fresh = PillowResize(width: facts.width, height: facts.height, side: request.side)
-        resize = fresh
+        (resize, planes) = (fresh, nil)
         return fresh
     }
 

@@ -62,23 +62,49 @@ final class PillowResize {
     func apply(
         _ source: UnsafePointer<UInt8>, stride: Int, to target: UnsafeMutablePointer<UInt8>
     ) {
-        let side = geometry.side
         if let horizontal {
             for row in Swift.stride(from: 0, to: area.height, by: Self.block) {
                 let rows = min(Self.block, area.height - row)
                 turn(source + row * stride, stride: stride, rows: rows)
-                filter(horizontal)
-                for start in Swift.stride(from: 0, to: lineBytes, by: Self.block) {
-                    zvl_transpose16(
-                        filtered + start * Self.block, Self.block,
-                        middle + row * lineBytes + start, lineBytes)
-                }
+                filter(horizontal, row)
             }
         } else {
             for row in 0..<area.height {
-                (middle + row * lineBytes).update(from: source + row * stride, count: side * 3)
+                (middle + row * lineBytes).update(
+                    from: source + row * stride, count: geometry.side * 3)
             }
         }
+        finish(target)
+    }
+
+    /// Whether planes can be resized as they are converted.
+    var takesPlanes: Bool { horizontal != nil && PlanarRGB.rows == Self.block }
+
+    /// Resizes a picture that is converted strip by strip.
+    ///
+    /// - Parameter strip: planes of the area's sixteen rows from the one given on, and bytes a row
+    /// - Returns: false if there was a strip missing
+    func apply(
+        planes stride: Int, to target: UnsafeMutablePointer<UInt8>,
+        strip: (Int) -> (
+            red: UnsafePointer<UInt8>, green: UnsafePointer<UInt8>, blue: UnsafePointer<UInt8>
+        )?
+    ) -> Bool {
+        guard let horizontal else { return false }
+        for row in Swift.stride(from: 0, to: area.height, by: Self.block) {
+            guard let planes = strip(row) else { return false }
+            for (channel, plane) in [(0, planes.red), (1, planes.green), (2, planes.blue)] {
+                turn(plane, stride: stride, channel: channel)
+            }
+            filter(horizontal, row)
+        }
+        finish(target)
+        return true
+    }
+
+    /// The second pass.
+    private func finish(_ target: UnsafeMutablePointer<UInt8>) {
+        let side = geometry.side
         if let vertical {
             for line in 0..<side { blend(line, vertical, to: target + line * side * 3) }
         } else {
@@ -103,7 +129,25 @@ final class PillowResize {
         }
     }
 
-    private func filter(_ weights: ResampleWeights) {
+    /// Turns sixteen rows of one plane on their side. Planes are made for this: there is memory behind the
+    /// last column up to a whole block.
+    private func turn(_ plane: UnsafePointer<UInt8>, stride: Int, channel: Int) {
+        for start in Swift.stride(from: 0, to: area.width, by: Self.block) {
+            let target = strip + (start * 3 + channel) * Self.block
+            if start + Self.block <= area.width {
+                zvl_transpose16(plane + start, stride, target, 3 * Self.block)
+            } else {
+                for column in 0..<(area.width - start) {
+                    for row in 0..<Self.block {
+                        target[column * 3 * Self.block + row] = plane[row * stride + start + column]
+                    }
+                }
+            }
+        }
+    }
+
+    /// Filters the strip to rows of `middle`.
+    private func filter(_ weights: ResampleWeights, _ row: Int) {
         weights.packed.withUnsafeBufferPointer { packed in
             guard let words = packed.baseAddress else { return }
             let origin = area.columns.lowerBound
@@ -116,6 +160,11 @@ final class PillowResize {
                         filtered + (index * 3 + channel) * Self.block)
                 }
             }
+        }
+        for start in stride(from: 0, to: lineBytes, by: Self.block) {
+            zvl_transpose16(
+                filtered + start * Self.block, Self.block, middle + row * lineBytes + start,
+                lineBytes)
         }
     }
 

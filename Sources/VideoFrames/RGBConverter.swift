@@ -51,6 +51,11 @@ final class RGBConverter {
         return (rows + (area.rows.lowerBound - covered.top) * stride + left * 3, stride)
     }
 
+    /// What the frame's matrix and range make of its values.
+    static func coefficients(_ frame: AVFrame) -> zvl_matrix {
+        zvl_matrix_make(sws_getCoefficients(matrix(frame)), isFullRange(frame) ? 1 : 0)
+    }
+
     /// Scales the whole picture.
     ///
     /// - Parameter averaging: a smaller picture's pixels are the means of what they cover, which takes half

@@ -81,7 +81,9 @@ import Testing
             }
         }
         func rgb(_ picture: borrowing Picture) throws -> [UInt8] {
-            let (rows, stride) = try RGBConverter(path: "x").convert(picture, whole)
+            let converter = try RGBConverter(path: "x")
+            defer { withExtendedLifetime(converter) {} }
+            let (rows, stride) = try converter.convert(picture, whole)
             return (0..<height).flatMap { y in
                 Array(UnsafeBufferPointer(start: rows + y * stride, count: width * 3))
             }
