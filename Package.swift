@@ -83,7 +83,7 @@ let package = Package(
             name: "zipvl-bench-io", dependencies: ["VideoFrames", argumentParser],
             exclude: [
                 "make_speed_videos.sh", "peer_readers.py", "peer_truth.py", "peers.py",
-                "peers-requirements.txt",
+                "peers-requirements.txt", "peers-results.md",
             ],
             swiftSettings: settings),
 

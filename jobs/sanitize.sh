@@ -43,7 +43,11 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "VideoFramesTests", dependencies: ["VideoFrames", "zipvl-bench-io"],
+            name: "VideoFramesTests",
+            dependencies: [
+                "CFFmpeg", "VideoFrames", "zipvl-bench-io",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             exclude: ["Fixtures"], swiftSettings: settings),
     ]
 )
@@ -89,7 +93,7 @@ public struct Mutex<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
 }
 SWIFT
     sed -i -e 's/dependencies: \["CFFmpeg"\]/dependencies: ["CFFmpeg", "KnownMutex"]/' \
-        -e 's/dependencies: \["VideoFrames", "zipvl-bench-io"\]/dependencies: ["VideoFrames", "zipvl-bench-io", "KnownMutex"]/' \
+        -e 's/"CFFmpeg", "VideoFrames", "zipvl-bench-io",/"KnownMutex", &/' \
         -e 's/^    targets: \[/&\n        .target(name: "KnownMutex"),/' "$1/Package.swift"
 }
 

@@ -45,7 +45,7 @@ package struct SamplingRequest: Codable, Sendable {
     package var mode: SamplingMode
     package var resize: ResizeFilter
     package var geometry: FrameGeometry
-    /// Groups of pictures decoded at a time, 0 for one on each core.
+    /// Groups of pictures decoded at a time, 0 for one on each core and at most eight.
     package var threads: Int
     package var hardware: HardwareDecoding
 

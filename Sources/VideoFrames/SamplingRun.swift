@@ -1,4 +1,4 @@
-internal import Glibc
+internal import FoundationEssentials
 
 /// The sampling of one video from opening to the last row.
 final class SamplingRun {
@@ -76,8 +76,12 @@ final class SamplingRun {
     }
 
     private var threads: Int {
-        request.threads > 0 ? request.threads : max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        request.threads > 0
+            ? request.threads : min(ProcessInfo.processInfo.activeProcessorCount, Self.mostLanes)
     }
+
+    /// Each lane has a decoder with pictures of its own: 30 MiB at 1920 x 1080, four times that at 3840 x 2160.
+    private static let mostLanes = 8
 
     /// Why frames from a card must not be taken: it conceals damage without a word.
     private static func doubt(

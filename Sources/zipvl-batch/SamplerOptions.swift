@@ -6,7 +6,7 @@ import VideoFrames
 struct DecodingOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Parts of a video that are decoded at a time (default: 0, one on each core). Several workers on one machine should take 1.",
+            "Parts of a video that are decoded at a time (default: 0, one on each core and at most 8). Several workers on one machine should take 1.",
             valueName: "n"))
     var decodeThreads: Int?
 

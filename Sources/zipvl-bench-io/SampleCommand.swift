@@ -28,7 +28,7 @@ struct SampleCommand: AsyncParsableCommand {
     @Option(help: "exact, time or keyframe.")
     var sampling = SamplingMode.exact
 
-    @Option(help: "Groups of pictures decoded at a time, 0 for one on each core.")
+    @Option(help: "Groups of pictures decoded at a time, 0 for one on each core and at most eight.")
     var threads = 1
 
     @Option(help: "none, auto or cuda.")

@@ -175,7 +175,7 @@ class Comparison:
 
 def summary(results):
     row = {"runs": len(results), **results[0]}
-    for key in ["cpu_s", "wall_s", "peak_mb"]:
+    for key in [key for key in ["cpu_s", "wall_s", "peak_mb"] if key in results[0]]:
         row[key] = round(statistics.median(each[key] for each in results), 3)
     for key in ["wrong", "unclear"]:
         if key in row:
@@ -192,8 +192,8 @@ def headline(rows):
     line = {"file": rows[0]["file"], "ours_cpu_s": by_name[OUR_CPU]["cpu_s"],
             "ours_wall_s": by_name[OUR_WALL]["wall_s"],
             "ours_wall_of_cpu": by_name[OUR_WALL]["wall_s"] / by_name[OUR_WALL]["cpu_s"],
-            "ours_peak_mb": max(row["peak_mb"] for name, row in by_name.items()
-                                if name in OURS and "peak_mb" in row),
+            "ours_peak_mb": max((row["peak_mb"] for name, row in by_name.items()
+                                 if name in OURS and "peak_mb" in row), default=0),
             "ours_wrong": max(row["wrong"] for name, row in by_name.items() if name in OURS),
             "frames_decoded": by_name[OUR_CPU]["frames_decoded"],
             "frames_needed": by_name[OUR_CPU]["frames_needed"]}
