@@ -8,6 +8,16 @@ struct Decoder: ~Copyable {
     /// for these codecs; HEVC only without temporal layers.
     let canSkipUnreferenced: Bool
     let isIntraOnly: Bool
+    /// What outlasts a flush.
+    enum Memory {
+        /// Nothing that the next key frame does not replace.
+        case none
+        /// Parameter sets, which the container's own can replace.
+        case parameterSets
+        /// Headers that only a new decoder forgets.
+        case configuration
+    }
+    let memory: Memory
 
     /// - Parameters:
     ///   - threads: frames decoded at a time. With more than one, errors come later than their packets.
@@ -57,6 +67,13 @@ struct Decoder: ~Copyable {
             || id == AV_CODEC_ID_HEVC && HEVCLayers.isSingle(parameters)
         let properties = avcodec_descriptor_get(id)?.pointee.props ?? 0
         isIntraOnly = properties & AV_CODEC_PROP_INTRA_ONLY != 0
+        memory =
+            switch id {
+            case AV_CODEC_ID_H264, AV_CODEC_ID_HEVC: .parameterSets
+            case AV_CODEC_ID_VP9, AV_CODEC_ID_AV1: .none
+            case _ where isIntraOnly: .none
+            default: .configuration
+            }
     }
 
     deinit {

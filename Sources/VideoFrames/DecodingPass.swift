@@ -16,7 +16,7 @@ struct DecodingPass {
     func run(on lane: VideoLane, into sink: any FrameSink) throws(VideoError) -> DecodingRecord {
         let path = video.file.path
         var record = DecodingRecord()
-        lane.decoder.flush()
+        var bringsConfiguration = try lane.restart(video)
         let earlier = table.group(of: task.start).flatMap { $0 > 0 ? $0 - 1 : nil }
         try lane.reader.move(
             to: task.start, earlierKey: earlier.map { table.keys[$0] }, in: table)
@@ -37,6 +37,8 @@ struct DecodingPass {
             {
                 record.framesNeeded += 1
             }
+            if bringsConfiguration { lane.attachConfiguration() }
+            bringsConfiguration = false
             let code = lane.decoder.send(lane.packet, skippingUnreferenced: skipping && !isTarget)
             if code == AV.noMemory { throw .outOfMemory(path, "a decoded frame") }
             if code < 0, !isLeading {

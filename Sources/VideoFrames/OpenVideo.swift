@@ -65,6 +65,11 @@ final class OpenVideo {
         return try VideoLane(reader, decoder)
     }
 
+    /// Gives a lane another decoder.
+    func renewDecoder(of lane: VideoLane) throws(VideoError) {
+        lane.decoder = try makeDecoder(lane.reader)
+    }
+
     /// Gives the video's own lane another decoder.
     ///
     /// - Parameter threads: as `Decoder` has them

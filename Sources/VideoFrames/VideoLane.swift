@@ -3,11 +3,13 @@ internal import CFFmpeg
 /// One reader and one decoder of a video. Lanes share nothing that changes: each thread has its own.
 final class VideoLane {
     var reader: PacketReader
-    var decoder: Decoder
+    var decoder: Decoder { didSet { hasDecoded = false } }
     let packet: Packet
     let picture: Picture
     /// A picture that was brought from the card's memory.
     private let fetched: Picture
+    /// Whether the decoder has met packets.
+    private(set) var hasDecoded = false
 
     init(_ reader: consuming PacketReader, _ decoder: consuming Decoder) throws(VideoError) {
         packet = try Packet(for: reader.file.path)
@@ -15,6 +17,28 @@ final class VideoLane {
         fetched = try Picture(for: reader.file.path)
         self.reader = reader
         self.decoder = decoder
+    }
+
+    /// Makes the decoder ready for a key packet, and as if it had met nothing before: what one group's damage
+    /// leaves behind must not reach another, or the result would depend on which lane met what.
+    ///
+    /// - Returns: whether the first packet must bring the stream's configuration
+    func restart(_ video: OpenVideo) throws(VideoError) -> Bool {
+        let used = hasDecoded
+        if used, decoder.memory == .configuration { try video.renewDecoder(of: self) }
+        decoder.flush()
+        hasDecoded = true
+        return used && decoder.memory == .parameterSets
+    }
+
+    /// Puts the parameter sets that the container states before those that packets brought.
+    func attachConfiguration() {
+        guard let parameters = reader.parameters?.pointee, parameters.extradata_size > 0,
+            let data = parameters.extradata,
+            let place = av_packet_new_side_data(
+                packet.raw, AV_PKT_DATA_NEW_EXTRADATA, Int(parameters.extradata_size))
+        else { return }
+        place.update(from: data, count: Int(parameters.extradata_size))
     }
 
     /// Hands the decoder's last picture on, from the card's memory if it is there.
