@@ -14,7 +14,7 @@ struct Decoder: ~Copyable {
         case none
         /// Parameter sets, which the container's own can replace.
         case parameterSets
-        /// Headers that only a new decoder forgets.
+        /// Headers and tables that only a new decoder forgets: MPEG's sequence headers, JPEG's tables.
         case configuration
     }
     let memory: Memory
@@ -71,7 +71,6 @@ struct Decoder: ~Copyable {
             switch id {
             case AV_CODEC_ID_H264, AV_CODEC_ID_HEVC: .parameterSets
             case AV_CODEC_ID_VP9, AV_CODEC_ID_AV1: .none
-            case _ where isIntraOnly: .none
             default: .configuration
             }
     }
