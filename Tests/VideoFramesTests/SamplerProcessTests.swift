@@ -60,7 +60,7 @@ import Testing
         }
         #expect(error?.code == .timeout)
         #expect(error?.path == path)
-        #expect(ContinuousClock.now - start < .seconds(10))
+        #expect(ContinuousClock.now - start < .seconds(60))
         #expect(!Self.isAlive(pid))
         #expect(try await sampler.probe(path: path).frameCount == 450)
         #expect(await sampler.childProcessIdentifier != pid)
@@ -115,7 +115,7 @@ import Testing
         while await !sampler.isBusy { try await Task.sleep(for: .milliseconds(10)) }
         request.cancel()
         await #expect(throws: CancellationError.self) { try await request.value }
-        #expect(ContinuousClock.now - start < .seconds(10))
+        #expect(ContinuousClock.now - start < .seconds(60))
         #expect(try await sampler.probe(path: path).frameCount == 450)
         await sampler.shutDown()
     }
