@@ -1,0 +1,170 @@
+// What every kernel starts from: element types, 16-byte access, reductions, and the instructions that have no C++ name.
+//
+// Stands textually in front of each kernel file: NVRTC has no headers. With EMULATED the same text is plain C++ for
+// the emulator of Tests/KernelEmulation, which brings its own body of everything between the two marks below.
+
+struct bf16 {
+    unsigned short bits;
+};
+struct e4m3 {
+    unsigned char bits;
+};
+
+/// 16 bytes of one element type, loaded and stored at once.
+template <typename T> struct alignas(16) Pack {
+    static constexpr int count = 16 / sizeof(T);
+    T values[count];
+};
+
+#define KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads)
+
+// ---- instructions ----------------------------------------------------------------------------------------------------
+#ifndef EMULATED
+
+#define DYNAMIC_SHARED(type, name)                                                                 \
+    extern __shared__ __align__(128) unsigned char dynamic_shared_memory[];                        \
+    type *name = reinterpret_cast<type *>(dynamic_shared_memory)
+
+/// Two floats to two bf16, round to nearest even; `low` in the lower half.
+__device__ __forceinline__ unsigned pack_bf16(float low, float high) {
+    unsigned result;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(result) : "f"(high), "f"(low));
+    return result;
+}
+
+/// Two floats to two e4m3, saturating; `low` in the lower byte.
+__device__ __forceinline__ unsigned short pack_e4m3(float low, float high) {
+    unsigned short result;
+    asm("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;" : "=h"(result) : "f"(high), "f"(low));
+    return result;
+}
+
+/// Two e4m3 to two halves in one register, the lower byte in the lower half.
+__device__ __forceinline__ unsigned e4m3x2_to_f16x2(unsigned short pair) {
+    unsigned result;
+    asm("cvt.rn.f16x2.e4m3x2 %0, %1;" : "=r"(result) : "h"(pair));
+    return result;
+}
+
+__device__ __forceinline__ float half_to_float(unsigned short bits) {
+    float result;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(result) : "h"(bits));
+    return result;
+}
+
+__device__ __forceinline__ unsigned short float_to_half(float value) {
+    unsigned short result;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(result) : "f"(value));
+    return result;
+}
+
+__device__ __forceinline__ float exp2_approximate(float x) {
+    float result;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+    return result;
+}
+
+/// d += a b for one 16 x 8 tile over 16 products; fragments as PTX defines them for mma.m16n8k16 (row, col).
+__device__ __forceinline__ void mma_bf16_16x8x16(
+    float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+/// Four 8 x 8 tiles of 16-bit elements; lane l names row l % 8 of tile l / 8, in shared memory.
+__device__ __forceinline__ void load_matrix_x4(unsigned (&tiles)[4], const void *row) {
+    unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(row));
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(tiles[0]), "=r"(tiles[1]), "=r"(tiles[2]), "=r"(tiles[3])
+                 : "r"(address));
+}
+
+/// The same, each tile transposed.
+__device__ __forceinline__ void load_matrix_x4_transposed(unsigned (&tiles)[4], const void *row) {
+    unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(row));
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(tiles[0]), "=r"(tiles[1]), "=r"(tiles[2]), "=r"(tiles[3])
+                 : "r"(address));
+}
+
+/// Starts a copy of 16 bytes from global to shared memory; with `isValid` false it writes zeros and reads nothing.
+__device__ __forceinline__ void copy_async_16(void *shared, const void *global, bool isValid) {
+    unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(shared));
+    int bytes = isValid ? 16 : 0;
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(global), "r"(bytes) : "memory");
+}
+
+__device__ __forceinline__ void copy_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+
+/// Waits until at most `pending` of this thread's groups are under way.
+template <int pending> __device__ __forceinline__ void copy_async_wait() {
+    asm volatile("cp.async.wait_group %0;" ::"n"(pending) : "memory");
+}
+
+/// A load of 16 bytes that are read once: they need not stay in the caches.
+__device__ __forceinline__ uint4 load_streaming_16(const void *address) {
+    uint4 v;
+    asm volatile("ld.global.nc.L1::no_allocate.L2::evict_first.v4.u32 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+                 : "l"(address));
+    return v;
+}
+
+#endif
+// ---- end of instructions -----------------------------------------------------------------------------------------------
+
+__device__ __forceinline__ float to_float(float x) { return x; }
+__device__ __forceinline__ float to_float(bf16 x) { return __uint_as_float(static_cast<unsigned>(x.bits) << 16); }
+__device__ __forceinline__ float low_bf16(unsigned pair) { return __uint_as_float(pair << 16); }
+__device__ __forceinline__ float high_bf16(unsigned pair) { return __uint_as_float(pair & 0xFFFF0000u); }
+
+template <typename T> __device__ __forceinline__ T from_float(float x);
+template <> __device__ __forceinline__ float from_float<float>(float x) { return x; }
+template <> __device__ __forceinline__ bf16 from_float<bf16>(float x) {
+    return bf16{static_cast<unsigned short>(pack_bf16(x, 0.0f))};
+}
+
+/// What is left of x when it is stored as T: libtorch rounds after each operator.
+template <typename T> __device__ __forceinline__ float rounded(float x) { return to_float(from_float<T>(x)); }
+
+template <typename T> __device__ __forceinline__ Pack<T> load_pack(const T *address) {
+    return *reinterpret_cast<const Pack<T> *>(address);
+}
+template <typename T> __device__ __forceinline__ void store_pack(T *address, const Pack<T> &pack) {
+    *reinterpret_cast<Pack<T> *>(address) = pack;
+}
+
+__device__ __forceinline__ float warp_sum(float x) {
+    for (int offset = 16; offset > 0; offset /= 2) x += __shfl_xor_sync(0xFFFFFFFFu, x, offset);
+    return x;
+}
+
+__device__ __forceinline__ float warp_max(float x) {
+    for (int offset = 16; offset > 0; offset /= 2) x = fmaxf(x, __shfl_xor_sync(0xFFFFFFFFu, x, offset));
+    return x;
+}
+
+/// Sum over a block of `threads`, the same in each; every thread must call it.
+template <int threads> __device__ __forceinline__ float block_sum(float x) {
+    __shared__ float parts[threads / 32];
+    x = warp_sum(x);
+    __syncthreads();
+    if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = x;
+    __syncthreads();
+    float sum = 0;
+    for (int warp = 0; warp < threads / 32; ++warp) sum += parts[warp];
+    return sum;
+}
+
+template <int threads> __device__ __forceinline__ float block_max(float x) {
+    __shared__ float parts[threads / 32];
+    x = warp_max(x);
+    __syncthreads();
+    if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = x;
+    __syncthreads();
+    float most = parts[0];
+    for (int warp = 1; warp < threads / 32; ++warp) most = fmaxf(most, parts[warp]);
+    return most;
+}
