@@ -24,7 +24,7 @@ import Testing
             // 30 seconds of kills in the midst of the engine's work.
             Storm(jobs: 500, milliseconds: 50, kills: 150, every: .milliseconds(200), hits: 8),
             // Jobs that are nothing but transactions: most kills fall into one or between two.
-            Storm(jobs: 3000, milliseconds: 0, kills: 120, every: .milliseconds(50), hits: 20),
+            Storm(jobs: 3000, milliseconds: 0, kills: 120, every: .milliseconds(50), hits: 8),
         ])
     func `every job is answered once though workers are killed all the time`(
         _ storm: Storm
