@@ -40,7 +40,12 @@ let package = Package(
         .target(name: "CTorch", linkerSettings: [.linkedLibrary("dl")]),
 
         // The model's side: tensors, prefill methods, LongVA.
-        .target(name: "Torch", dependencies: ["CTorch"], swiftSettings: settings),
+        .target(
+            name: "Torch", dependencies: ["CTorch"],
+            resources: [
+                .embedInCode("Kernels/common.cuh")
+            ],
+            swiftSettings: settings),
         .target(name: "SparsePrefill", dependencies: ["Torch"], swiftSettings: settings),
         .target(
             name: "LongVA", dependencies: ["SparsePrefill", "Torch", crypto],

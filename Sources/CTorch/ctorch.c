@@ -20,6 +20,7 @@
     F(int32_t, delete_tensor, aoti_torch_delete_tensor_object, (ct_tensor))                        \
     F(int32_t, dim, aoti_torch_get_dim, (ct_tensor, int64_t *))                                    \
     F(int32_t, sizes, aoti_torch_get_sizes, (ct_tensor, int64_t **))                               \
+    F(int32_t, strides, aoti_torch_get_strides, (ct_tensor, int64_t **))                           \
     F(int32_t, dtype, aoti_torch_get_dtype, (ct_tensor, int32_t *))                                \
     F(int32_t, device_type, aoti_torch_get_device_type, (ct_tensor, int32_t *))                    \
     F(int32_t, device_index, aoti_torch_get_device_index, (ct_tensor, int32_t *))                  \
@@ -47,13 +48,24 @@
     F(int32_t, uint8, aoti_torch_dtype_uint8, (void))                                              \
     F(int32_t, int32, aoti_torch_dtype_int32, (void))                                              \
     F(int32_t, int64, aoti_torch_dtype_int64, (void))                                              \
-    F(int32_t, boolean, aoti_torch_dtype_bool, (void))
+    F(int32_t, boolean, aoti_torch_dtype_bool, (void))                                             \
+    F(int32_t, e4m3, aoti_torch_dtype_float8_e4m3fn, (void))
 
 #define FIELD(result, name, symbol, parameters) result(*name) parameters;
 static struct {
     REQUIRED(FIELD)
     const char *(*last_error)(void);  // newer than the oldest library supported: may be NULL
 } torch;
+
+// Functions of the CUDA library.
+#define CUDA(F)                                                                                    \
+    F(int32_t, current_stream, aoti_torch_get_current_cuda_stream, (int32_t, void **))             \
+    F(int32_t, stream_guard, aoti_torch_create_cuda_stream_guard, (void *, int32_t, void **))      \
+    F(int32_t, stream_guard_end, aoti_torch_delete_cuda_stream_guard, (void *))                    \
+    F(int32_t, addmm_out, aoti_torch_cuda_addmm_out,                                               \
+      (ct_tensor, ct_tensor, ct_tensor, ct_tensor, double, double))
+static struct { CUDA(FIELD) } torch_cuda;
+static atomic_bool cuda_loaded;
 static atomic_bool loaded;
 // Per thread, so that a test can balance its own books while others run beside it.
 static _Thread_local int64_t live;
@@ -80,8 +92,19 @@ int32_t ct_load(const char *path, char *message, size_t capacity) {
     return 0;
 }
 
-int32_t ct_open(const char *path, char *message, size_t capacity) {
-    return dlopen(path, RTLD_NOW | RTLD_GLOBAL) ? 0 : explain(message, capacity, dlerror());
+int32_t ct_load_cuda(const char *path, char *message, size_t capacity) {
+    if (atomic_load(&cuda_loaded)) return 0;
+    void *library = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+    if (!library) return explain(message, capacity, dlerror());
+    void *address;
+#define RESOLVE_CUDA(result, name, symbol, parameters)                                             \
+    address = dlsym(library, #symbol);                                                             \
+    if (!address)                                                                                  \
+        return explain(message, capacity, #symbol " is missing: PyTorch 2.10 or newer is needed"); \
+    memcpy(&torch_cuda.name, &address, sizeof address);
+    CUDA(RESOLVE_CUDA)
+    atomic_store(&cuda_loaded, true);
+    return 0;
 }
 
 bool ct_is_loaded(void) { return atomic_load(&loaded); }
@@ -111,6 +134,7 @@ int32_t ct_new_handle(ct_tensor tensor, ct_tensor *result) { GUARD; return torch
 int32_t ct_delete(ct_tensor tensor) { GUARD; return torch.delete_tensor(tensor); }
 int32_t ct_dim(ct_tensor tensor, int64_t *result) { GUARD; return torch.dim(tensor, result); }
 int32_t ct_sizes(ct_tensor tensor, int64_t **result) { GUARD; return torch.sizes(tensor, result); }
+int32_t ct_strides(ct_tensor tensor, int64_t **result) { GUARD; return torch.strides(tensor, result); }
 int32_t ct_dtype(ct_tensor tensor, int32_t *result) { GUARD; return torch.dtype(tensor, result); }
 int32_t ct_device_type(ct_tensor tensor, int32_t *result) { GUARD; return torch.device_type(tensor, result); }
 int32_t ct_device_index(ct_tensor tensor, int32_t *result) { GUARD; return torch.device_index(tensor, result); }
@@ -152,7 +176,8 @@ int32_t ct_thread_count(uint32_t *result) { GUARD; return torch.thread_count(res
 int32_t ct_dtype_code(int32_t which) {
     if (!atomic_load(&loaded)) return -1;
     int32_t (*codes[])(void) = {torch.float32, torch.float64, torch.float16, torch.bfloat16,
-                                torch.uint8,   torch.int32,   torch.int64,   torch.boolean};
+                                torch.uint8,   torch.int32,   torch.int64,   torch.boolean,
+                                torch.e4m3};
     int32_t count = sizeof codes / sizeof codes[0];
     return which >= 0 && which < count ? codes[which]() : -1;
 }
@@ -165,3 +190,15 @@ int32_t ct_device_code(int32_t which) {
 int32_t ct_contiguous_format(void) { return atomic_load(&loaded) ? torch.contiguous() : -1; }
 
 int64_t ct_live(int64_t change) { return live += change; }
+
+#define CUDA_GUARD                                                                                 \
+    if (!atomic_load(&cuda_loaded)) return CT_NOT_LOADED
+
+int32_t ct_cuda_stream(int32_t device, void **stream) { CUDA_GUARD; return torch_cuda.current_stream(device, stream); }
+int32_t ct_cuda_use_stream(void *stream, int32_t device, void **guard) { CUDA_GUARD; return torch_cuda.stream_guard(stream, device, guard); }
+int32_t ct_cuda_leave_stream(void *guard) { CUDA_GUARD; return torch_cuda.stream_guard_end(guard); }
+
+int32_t ct_cuda_addmm(ct_tensor result, ct_tensor addend, ct_tensor left, ct_tensor right) {
+    CUDA_GUARD;
+    return torch_cuda.addmm_out(result, addend, left, right, 1, 1);
+}

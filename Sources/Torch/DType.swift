@@ -3,6 +3,8 @@ import CTorch
 /// Element types that checkpoints and the engine use. The order is `ct_dtype_code`'s.
 package enum DType: Int32, Sendable, CaseIterable {
     case float32, float64, float16, bfloat16, uint8, int32, int64, bool
+    /// float8_e4m3fn: four bits of exponent, three of mantissa, no infinity, at most 448.
+    case e4m3
 
     /// libtorch's own code.
     var code: Int32 { ct_dtype_code(rawValue) }
@@ -17,7 +19,7 @@ package enum DType: Int32, Sendable, CaseIterable {
         case .float64, .int64: 8
         case .float32, .int32: 4
         case .float16, .bfloat16: 2
-        case .uint8, .bool: 1
+        case .uint8, .bool, .e4m3: 1
         }
     }
 
@@ -32,6 +34,7 @@ package enum DType: Int32, Sendable, CaseIterable {
         case .int32: "I32"
         case .int64: "I64"
         case .bool: "BOOL"
+        case .e4m3: "F8_E4M3"
         }
     }
 

@@ -40,6 +40,13 @@ package struct Tensor {
 
     package var count: Int { shape.reduce(1, *) }
 
+    /// Elements between neighbours along each axis.
+    package func strides() throws(TorchError) -> [Int] {
+        var strides: UnsafeMutablePointer<Int64>?
+        try check(ct_strides(handle.raw, &strides), "strides", self)
+        return shape.indices.map { Int(strides?[$0] ?? 0) }
+    }
+
     package func dtype() throws(TorchError) -> DType {
         var code: Int32 = 0
         try check(ct_dtype(handle.raw, &code), "dtype", self)

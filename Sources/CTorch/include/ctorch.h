@@ -20,8 +20,8 @@ typedef uint64_t ct_value;                   // StableIValue: handle, int64, dou
 /// Opens the CPU library with RTLD_NOW | RTLD_GLOBAL and resolves the table below.
 /// On failure writes dlerror's text (or the missing symbol) into `message`. Loading twice is a no-op.
 int32_t ct_load(const char *path, char *message, size_t capacity);
-/// Opens a further library (libtorch_cuda.so) so that its kernels register themselves.
-int32_t ct_open(const char *path, char *message, size_t capacity);
+/// Opens libtorch_cuda.so, whose kernels register themselves, and resolves its own functions.
+int32_t ct_load_cuda(const char *path, char *message, size_t capacity);
 bool ct_is_loaded(void);
 
 /// Message of this thread's last failure; NULL where the library has none (before 2.13).
@@ -40,6 +40,7 @@ int32_t ct_new_handle(ct_tensor tensor, ct_tensor *result);
 int32_t ct_delete(ct_tensor tensor);
 int32_t ct_dim(ct_tensor tensor, int64_t *result);
 int32_t ct_sizes(ct_tensor tensor, int64_t **result);
+int32_t ct_strides(ct_tensor tensor, int64_t **result);
 int32_t ct_dtype(ct_tensor tensor, int32_t *result);
 int32_t ct_device_type(ct_tensor tensor, int32_t *result);
 int32_t ct_device_index(ct_tensor tensor, int32_t *result);
@@ -58,6 +59,14 @@ int32_t ct_fill(ct_tensor tensor, double value);
 int32_t ct_subtract(ct_tensor self, ct_tensor other, double alpha, ct_tensor *result);
 void ct_set_grad_enabled(bool enabled);
 int32_t ct_thread_count(uint32_t *result);
+
+/// The stream on which libtorch queues work for this device on this thread.
+int32_t ct_cuda_stream(int32_t device, void **stream);
+/// Until `ct_cuda_leave_stream(guard)`, libtorch queues this thread's work on `stream`.
+int32_t ct_cuda_use_stream(void *stream, int32_t device, void **guard);
+int32_t ct_cuda_leave_stream(void *guard);
+/// result = addend + left right, all matrices on one device; `result` may be `addend`.
+int32_t ct_cuda_addmm(ct_tensor result, ct_tensor addend, ct_tensor left, ct_tensor right);
 
 /// Codes of the library's enums, in the order of Torch.DType's cases; -1 when not loaded.
 int32_t ct_dtype_code(int32_t which);

@@ -1,0 +1,19 @@
+/// A file of CUDA C++ that belongs to the program, compiled when its first kernel is launched.
+package struct KernelSource: Sendable, Hashable {
+    package let name: String
+    private let bytes: @Sendable () -> [UInt8]
+
+    init(_ name: String, _ bytes: @autoclosure @escaping @Sendable () -> [UInt8]) {
+        self.name = name
+        self.bytes = bytes
+    }
+
+    /// What the compiler is given: the common part, then the file.
+    package var text: String {
+        String(decoding: PackageResources.common_cuh, as: UTF8.self)
+            + "\n#line 1 \"\(name).cu\"\n" + String(decoding: bytes(), as: UTF8.self)
+    }
+
+    package static func == (a: KernelSource, b: KernelSource) -> Bool { a.name == b.name }
+    package func hash(into hasher: inout Hasher) { hasher.combine(name) }
+}
