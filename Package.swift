@@ -93,9 +93,11 @@ let package = Package(
             swiftSettings: settings),
 
         // Tests.
+        // C++: the CUDA kernels compiled for the CPU.
+        .target(name: "KernelEmulation", path: "Tests/KernelEmulation"),
         .target(
-            name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport",
-            swiftSettings: settings),
+            name: "TestSupport", dependencies: ["KernelEmulation", "Torch"],
+            path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(
             name: "TorchTests", dependencies: ["TestSupport", "Torch"], swiftSettings: settings),
         .testTarget(

@@ -13,10 +13,14 @@ struct e4m3 {
 /// 16 bytes of one element type, loaded and stored at once.
 template <typename T> struct alignas(16) Pack {
     static constexpr int count = 16 / sizeof(T);
-    T values[count];
+    union {
+        T values[count];
+        unsigned words[4];  // 16-bit values one by one would take a register each
+    };
 };
 
-#define KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads)
+/// KERNEL(threads) or KERNEL(threads, blocks that must fit a multiprocessor at once) name(parameters) {...}
+#define KERNEL(...) extern "C" __global__ void __launch_bounds__(__VA_ARGS__)
 
 // ---- instructions ----------------------------------------------------------------------------------------------------
 #ifndef EMULATED
@@ -103,10 +107,10 @@ template <int pending> __device__ __forceinline__ void copy_async_wait() {
     asm volatile("cp.async.wait_group %0;" ::"n"(pending) : "memory");
 }
 
-/// A load of 16 bytes that are read once: they need not stay in the caches.
+/// A load of 16 bytes that are read once and that nothing writes meanwhile: they need not stay in the first cache.
 __device__ __forceinline__ uint4 load_streaming_16(const void *address) {
     uint4 v;
-    asm volatile("ld.global.nc.L1::no_allocate.L2::evict_first.v4.u32 {%0,%1,%2,%3}, [%4];"
+    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];"
                  : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
                  : "l"(address));
     return v;
@@ -129,11 +133,82 @@ template <> __device__ __forceinline__ bf16 from_float<bf16>(float x) {
 /// What is left of x when it is stored as T: libtorch rounds after each operator.
 template <typename T> __device__ __forceinline__ float rounded(float x) { return to_float(from_float<T>(x)); }
 
+template <typename T> __device__ __forceinline__ Pack<T> pack_of(uint4 bits) {
+    Pack<T> pack;
+    pack.words[0] = bits.x;
+    pack.words[1] = bits.y;
+    pack.words[2] = bits.z;
+    pack.words[3] = bits.w;
+    return pack;
+}
 template <typename T> __device__ __forceinline__ Pack<T> load_pack(const T *address) {
-    return *reinterpret_cast<const Pack<T> *>(address);
+    return pack_of<T>(*reinterpret_cast<const uint4 *>(address));
 }
 template <typename T> __device__ __forceinline__ void store_pack(T *address, const Pack<T> &pack) {
-    *reinterpret_cast<Pack<T> *>(address) = pack;
+    *reinterpret_cast<uint4 *>(address) = make_uint4(pack.words[0], pack.words[1], pack.words[2], pack.words[3]);
+}
+
+/// The elements of a pack as numbers, and back with one rounding.
+__device__ __forceinline__ void unpack(const Pack<float> &pack, float (&x)[4]) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) x[i] = __uint_as_float(pack.words[i]);
+}
+__device__ __forceinline__ void unpack(const Pack<bf16> &pack, float (&x)[8]) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+        x[2 * i] = low_bf16(pack.words[i]);
+        x[2 * i + 1] = high_bf16(pack.words[i]);
+    }
+}
+__device__ __forceinline__ Pack<float> pack(const float (&x)[4]) {
+    Pack<float> result;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) result.words[i] = __float_as_uint(x[i]);
+    return result;
+}
+__device__ __forceinline__ Pack<bf16> pack(const float (&x)[8]) {
+    Pack<bf16> result;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) result.words[i] = pack_bf16(x[2 * i], x[2 * i + 1]);
+    return result;
+}
+/// What is left of the numbers of a pack when they are stored.
+__device__ __forceinline__ void round_all(float (&)[4]) {}
+__device__ __forceinline__ void round_all(float (&x)[8]) { unpack(pack(x), x); }
+
+/// What is read once, and what nothing writes meanwhile.
+template <typename T> __device__ __forceinline__ Pack<T> load_once(const T *address) {
+    return pack_of<T>(load_streaming_16(address));
+}
+
+template <typename T> __device__ __forceinline__ float largest_magnitude(const Pack<T> &pack) {
+    float x[Pack<T>::count], most = 0;
+    unpack(pack, x);
+#pragma unroll
+    for (int i = 0; i < Pack<T>::count; ++i) most = fmaxf(most, fabsf(x[i]));
+    return most;
+}
+
+/// The scale of a row in e4m3 whose largest magnitude is `most`: 448 is the largest number there is. Of zeros: 1.
+__device__ __forceinline__ float e4m3_scale(float most) {
+    return most > 0 ? fmaxf(__fmul_rn(most, 1.0f / 448.0f), 1e-30f) : 1.0f;
+}
+
+/// Each value times `inverse`, saturated; as many bytes as the pack has elements, aligned to that.
+template <typename T> __device__ __forceinline__ void store_e4m3(e4m3 *address, const Pack<T> &pack, float inverse) {
+    float x[Pack<T>::count];
+    unpack(pack, x);
+    unsigned words[Pack<T>::count / 4];
+#pragma unroll
+    for (int i = 0; i < Pack<T>::count / 4; ++i) {
+        unsigned low = pack_e4m3(__fmul_rn(x[4 * i], inverse), __fmul_rn(x[4 * i + 1], inverse));
+        unsigned high = pack_e4m3(__fmul_rn(x[4 * i + 2], inverse), __fmul_rn(x[4 * i + 3], inverse));
+        words[i] = low | high << 16;
+    }
+    if (Pack<T>::count == 8)
+        *reinterpret_cast<uint2 *>(address) = make_uint2(words[0], words[Pack<T>::count / 4 - 1]);
+    else
+        *reinterpret_cast<unsigned *>(address) = words[0];
 }
 
 __device__ __forceinline__ float warp_sum(float x) {
