@@ -43,7 +43,11 @@ let package = Package(
         .target(
             name: "Torch", dependencies: ["CTorch"],
             resources: [
-                .embedInCode("Kernels/common.cuh")
+                .embedInCode("Kernels/common.cuh"),
+                .embedInCode("Kernels/elementwise.cu"),
+                .embedInCode("Kernels/gather.cu"),
+                .embedInCode("Kernels/norms.cu"),
+                .embedInCode("Kernels/rope.cu"),
             ],
             swiftSettings: settings),
         .target(name: "SparsePrefill", dependencies: ["Torch"], swiftSettings: settings),

@@ -17,3 +17,11 @@ package struct KernelSource: Sendable, Hashable {
     package static func == (a: KernelSource, b: KernelSource) -> Bool { a.name == b.name }
     package func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }
+
+/// One for each file in Kernels.
+extension KernelSource {
+    package static let elementwise = KernelSource("elementwise", PackageResources.elementwise_cu)
+    package static let gather = KernelSource("gather", PackageResources.gather_cu)
+    package static let norms = KernelSource("norms", PackageResources.norms_cu)
+    package static let rope = KernelSource("rope", PackageResources.rope_cu)
+}
