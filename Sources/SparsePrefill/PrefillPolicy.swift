@@ -37,13 +37,22 @@ package struct LayerProjections {
     /// [1, Hkv, R, d]
     package let values: (_ rows: Tensor?) throws -> Tensor
 
+    /// Both for the same rows, in one product where the weights are stacked.
+    package let queriesAndValues: (_ rows: Tensor?) throws -> (queries: Tensor, values: Tensor)
+    /// For every row.
+    package let all: () throws -> (queries: Tensor, keys: Tensor, values: Tensor)
+
     package init(
         queries: @escaping (Tensor?) throws -> Tensor, keys: @escaping (Tensor?) throws -> Tensor,
-        values: @escaping (Tensor?) throws -> Tensor
+        values: @escaping (Tensor?) throws -> Tensor,
+        queriesAndValues: ((Tensor?) throws -> (queries: Tensor, values: Tensor))? = nil,
+        all: (() throws -> (queries: Tensor, keys: Tensor, values: Tensor))? = nil
     ) {
         self.queries = queries
         self.keys = keys
         self.values = values
+        self.queriesAndValues = queriesAndValues ?? { (try queries($0), try values($0)) }
+        self.all = all ?? { (try queries(nil), try keys(nil), try values(nil)) }
     }
 }
 
