@@ -24,22 +24,32 @@ template <int width> __device__ __forceinline__ bf16 *probe_chunk(bf16 *rows, in
 /// Starts the copy of `rows` rows; `source` names a row's first element, or null for a row of zeros.
 template <int width, int rows, typename Source>
 __device__ __forceinline__ void probe_copy(bf16 *shared, const bf16 *anything, Source source) {
-    constexpr int chunks = width / 8;
-    for (int i = threadIdx.x; i < rows * chunks; i += probe_threads) {
-        int row = i / chunks, chunk = i % chunks;
+    constexpr int chunks = width / 8, rows_at_once = probe_threads / chunks;
+    int chunk = threadIdx.x % chunks, first = threadIdx.x / chunks;
+#pragma unroll
+    for (int i = 0; i < rows / rows_at_once; ++i) {
+        int row = first + i * rows_at_once;
         const bf16 *from = source(row);
         copy_async_16(
             probe_chunk<width>(shared, row, chunk), from ? from + chunk * 8 : anything, from != nullptr);
     }
 }
 
+/// The same for rows `stride` elements apart, of which the first `count` are there.
+template <int width, int rows>
+__device__ __forceinline__ void probe_copy(bf16 *shared, const bf16 *from, long long stride, int count) {
+    probe_copy<width, rows>(
+        shared, from, [&](int row) { return row < count ? from + row * stride : nullptr; });
+}
+
 /// 16 held rows as the left operand.
 template <int width>
 __device__ __forceinline__ void probe_hold(unsigned (&held)[width / 16][4], bf16 *shared, int first) {
     int lane = threadIdx.x % 32;
+    bf16 *row = shared + (first + lane % 16) * width;
 #pragma unroll
     for (int k = 0; k < width / 16; ++k)
-        load_matrix_x4(held[k], probe_chunk<width>(shared, first + lane % 16, 2 * k + lane / 16));
+        load_matrix_x4(held[k], row + ((2 * k + lane / 16) ^ (lane & 7)) * 8);
 }
 
 /// Products of `count` held tiles of 16 rows with the 16 rows of a streamed tile that start at `first`, in halves of 8.
@@ -47,7 +57,8 @@ template <int width, int count>
 __device__ __forceinline__ void probe_multiply(
     float (*products)[2][4], const unsigned (*held)[width / 16][4], bf16 *tile, int first) {
     int lane = threadIdx.x % 32;
-    int row = first + lane % 8 + lane / 16 * 8;
+    // Chunk 2 k + (0 or 1) of a row is found by an exclusive or, since rows are as long as all chunks' bits reach.
+    int place = (first + lane % 8 + lane / 16 * 8) * width + ((lane / 8 % 2) ^ (lane & 7)) * 8;
 #pragma unroll
     for (int m = 0; m < count; ++m)
 #pragma unroll
@@ -55,7 +66,7 @@ __device__ __forceinline__ void probe_multiply(
 #pragma unroll
     for (int k = 0; k < width / 16; ++k) {
         unsigned parts[4];
-        load_matrix_x4(parts, probe_chunk<width>(tile, row, 2 * k + lane / 8 % 2));
+        load_matrix_x4(parts, tile + (place ^ (16 * k)));
         unsigned low[2] = {parts[0], parts[1]}, high[2] = {parts[2], parts[3]};
 #pragma unroll
         for (int m = 0; m < count; ++m) {
@@ -140,9 +151,8 @@ __device__ __forceinline__ void probe_row_sums(
     auto start = [&](int tile) {
         if (tile < tiles) {
             int first = begin + tile * probe_tile;
-            probe_copy<width, probe_tile>(shared + tile % probe_stages * probe_tile * width, keys, [&](int local) {
-                return first + local < n ? own_keys + (first + local) * key_row : nullptr;
-            });
+            probe_copy<width, probe_tile>(
+                shared + tile % probe_stages * probe_tile * width, own_keys + first * key_row, key_row, n - first);
         }
         copy_async_commit();
     };
@@ -223,6 +233,27 @@ __device__ __forceinline__ void probe_row_sums(
     if (threadIdx.x == 0) finished[blockIdx.x] = 0;
 }
 
+/// Adds the attention of 16 queries to the sums of a warp's keys.
+template <bool isMasked>
+__device__ __forceinline__ void probe_add(
+    float (&sums)[2][2], const float (&products)[2][2][4], float scale, const float *offsets, const int *limits,
+    int first_key) {
+    int lane = threadIdx.x % 32;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+        int half = i / 2, query = half * 8 + lane % 4 * 2 + i % 2;
+        float offset = offsets[query];
+        int limit = isMasked ? limits[query] : 0;
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+            int m = j / 2, row = j % 2;
+            float share = exp2_approximate(fmaf(products[m][half][row * 2 + i % 2], scale, -offset));
+            if (isMasked && first_key + m * 16 + row * 8 + lane / 4 > limit) share = 0;
+            sums[m][row] += share;
+        }
+    }
+}
+
 /// Pass two. Grid: x 128 keys; y a KV head and a share of its queries' tiles. partials: [y, n].
 template <int width>
 __device__ __forceinline__ void probe_column_sums(
@@ -236,9 +267,7 @@ __device__ __forceinline__ void probe_column_sums(
     int first_key = blockIdx.x * probe_held;
     const bf16 *own_queries = queries + head * group * query_head;
     const bf16 *own_keys = keys + head * key_head;
-    probe_copy<width, probe_held>(shared, keys, [&](int local) {
-        return first_key + local < n ? own_keys + (first_key + local) * key_row : nullptr;
-    });
+    probe_copy<width, probe_held>(shared, own_keys + first_key * key_row, key_row, n - first_key);
     copy_async_commit();
 
     // Tiles of a head's probes whose last row does not reach these keys are left out.
@@ -265,10 +294,9 @@ __device__ __forceinline__ void probe_column_sums(
         if (tile < end) {
             int stage = (tile - begin) % probe_stages;
             int query = tile / shown, probe = (hidden + tile % shown) * probe_tile;
-            const bf16 *from = own_queries + query * query_head;
-            probe_copy<width, probe_tile>(shared + stage * probe_tile * width, queries, [&](int local) {
-                return probe + local < probes ? from + (probe + local) * query_row : nullptr;
-            });
+            probe_copy<width, probe_tile>(
+                shared + stage * probe_tile * width, own_queries + query * query_head + probe * query_row, query_row,
+                probes - probe);
             long long row = static_cast<long long>(head) * slabs * probe_held
                 + query * head_tiles * probe_tile + probe;
             if (threadIdx.x < probe_tile / 4)
@@ -293,24 +321,13 @@ __device__ __forceinline__ void probe_column_sums(
         for (int part = 0; part < 2; ++part) {
             // Limits ascend within a tile.
             if (tile_limits[at][part * 16 + 15] < warp_key) continue;
-            bool is_masked = tile_limits[at][part * 16] < warp_key + 31;
             float products[2][2][4];
             probe_multiply<width, 2>(products, held, stage, part * 16);
-#pragma unroll
-            for (int half = 0; half < 2; ++half)
-#pragma unroll
-                for (int column = 0; column < 2; ++column) {
-                    int query = part * 16 + half * 8 + lane % 4 * 2 + column;
-                    float offset = tile_offsets[at][query];
-                    int limit = is_masked ? tile_limits[at][query] : n;
-#pragma unroll
-                    for (int i = 0; i < 4; ++i) {
-                        int m = i / 2, row = i % 2;
-                        float share_of_row = exp2_approximate(fmaf(products[m][half][row * 2 + column], scale, -offset));
-                        bool is_seen = warp_key + m * 16 + row * 8 + lane / 4 <= limit;
-                        sums[m][row] += is_seen ? share_of_row : 0.0f;
-                    }
-                }
+            if (tile_limits[at][part * 16] >= warp_key + 31)
+                probe_add<false>(sums, products, scale, tile_offsets[at] + part * 16, tile_limits[at] + part * 16, 0);
+            else
+                probe_add<true>(
+                    sums, products, scale, tile_offsets[at] + part * 16, tile_limits[at] + part * 16, warp_key);
         }
     }
     copy_async_wait<0>();
