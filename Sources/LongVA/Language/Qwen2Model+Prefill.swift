@@ -41,31 +41,52 @@ extension Qwen2Model {
         observe: (Int, () throws -> Tensor) throws -> Void = { _, _ in }
     ) throws -> (logits: Tensor, reports: [LayerReport]) {
         var sequence = try Sequence(prompt, table: rotary.table(prompt.positions))
-        var reports: [LayerReport] = []
+        let workspace = PrefillWorkspace()
+        var layerReports: [PendingReport] = []
         try observe(0) { try sequence.stream.sum() }
         for (index, layer) in layers.enumerated() {
             let context = LayerContext(
                 layer: index, layerCount: layers.count, layout: sequence.layout,
-                geometry: geometry, promptTokens: prompt.promptTokens, profile: profile)
+                geometry: geometry, promptTokens: prompt.promptTokens, profile: profile,
+                workspace: workspace)
             let step = try layer.prefill(
                 sequence.stream, sequence.table, plan: plan, context: context,
                 feedForwardRows: chunks.feedForwardRows)
             sequence.stream = step.stream
-            let attention = step.attention
+            var attention = step.attention
+            if plan.retirement != nil { try attention.complete() }
             try cache.fill(
                 keys: attention.keys, values: attention.values,
-                positions: attention.cachedRows.map { $0.map { sequence.positions[$0] } }
+                positions: try attention.cachedRows?.indices().map { sequence.positions[$0] }
                     ?? sequence.positions,
                 salient: step.salient, keyBias: layer.keyBias, rotary: rotary)
-            reports.append(
-                sequence.positions.count == prompt.promptTokens
-                    ? attention.report : attention.report.located(at: sequence.positions))
+            layerReports.append(
+                PendingReport(
+                    report: attention.report, deferred: attention.deferred,
+                    positions: sequence.positions.count == prompt.promptTokens
+                        ? nil : sequence.positions))
             try observe(index + 1) { try sequence.stream.sum() }
             try sequence.drop(attention, retirement: plan.retirement)
         }
         // Logits of the whole prompt would be n x vocabulary: 11 GB at 128 frames.
         let last = try sequence.stream.rows(from: sequence.layout.count - 1, count: 1)
-        return (try logits(last.sum()), reports)
+        let logits = try logits(last.sum())
+        // All work is queued by now: what is read here delays none of it.
+        return (logits, try layerReports.map { try $0.completed() })
+    }
+
+    /// One layer's report while the device works on.
+    private struct PendingReport {
+        let report: LayerReport
+        let deferred: ((inout LayerReport) throws -> Void)?
+        /// Original positions of the layer's rows where tokens were gone already.
+        let positions: [Int]?
+
+        func completed() throws -> LayerReport {
+            var report = report
+            try deferred?(&report)
+            return positions.map(report.located) ?? report
+        }
     }
 
     /// The tokens that are left while the prompt goes through the layers.

@@ -23,5 +23,7 @@ extension KernelSource {
     package static let elementwise = KernelSource("elementwise", PackageResources.elementwise_cu)
     package static let gather = KernelSource("gather", PackageResources.gather_cu)
     package static let norms = KernelSource("norms", PackageResources.norms_cu)
+    package static let probe = KernelSource("probe", PackageResources.probe_cu)
     package static let rope = KernelSource("rope", PackageResources.rope_cu)
+    package static let select = KernelSource("select", PackageResources.select_cu)
 }
