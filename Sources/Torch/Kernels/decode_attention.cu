@@ -168,7 +168,7 @@ __device__ __forceinline__ void join_parts(
 }
 
 /// - projected: [B, (heads + 2 kv_heads) d]: queries, then keys and values at the columns given.
-/// - cosine, sine: [B, table_rows, d], a sequence's row is its step. views, lengths: of this layer, [B].
+/// - cosine, sine: [B, table_rows, d], a sequence's row is its step modulo their number. views, lengths: of this layer, [B].
 /// - outputs, states, tickets: [B, kv_heads, gridDim.x, group, d], [B, kv_heads, gridDim.x, group] and zeroed [B, kv_heads].
 /// - out: [B, heads d]. Grid: (parts, kv_heads, B), at most 32 parts.
 template <int d>
@@ -213,7 +213,7 @@ __device__ __forceinline__ void decode_attention(
     for (int stage = 0; stage < attend_stages; ++stage) load(stage, stage);
 
     wait_for_previous_kernels();
-    int step = min(steps[sequence], table_rows - 1);
+    int step = steps[sequence] % table_rows;
     const bf16 *row = projected + static_cast<long long>(sequence) * (heads * group + 2 * heads) * d;
     const bf16 *cosines = cosine + (static_cast<long long>(sequence) * table_rows + step) * d;
     const bf16 *sines = sine + (static_cast<long long>(sequence) * table_rows + step) * d;

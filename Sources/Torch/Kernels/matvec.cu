@@ -10,7 +10,7 @@
 
 static constexpr int matvec_threads = 256;
 static constexpr int matvec_warps = matvec_threads / 32;
-static constexpr int matvec_stages = 6;
+static constexpr int matvec_stages = 5;
 static constexpr int matvec_sequences = 8;
 
 enum class Epilogue {
@@ -175,7 +175,7 @@ __device__ __forceinline__ void matvec(
     const W *weight, const float *scale, const bf16 *bias, const bf16 *x, const bf16 *gain, float epsilon, bf16 *y,
     int rows, int columns, int sequences, int width) {
     DYNAMIC_SHARED(uint4, shared);
-    __shared__ float parts[2][matvec_warps][4][32];
+    __shared__ float parts[matvec_warps][4][32];
     __shared__ float norms[matvec_sequences];
     bf16 *staged = reinterpret_cast<bf16 *>(shared + matvec_stages * 2 * matvec_threads);
 
@@ -192,7 +192,7 @@ __device__ __forceinline__ void matvec(
     bool has_x = lane / 4 < sequences;
     const bf16 *own = staged + (has_x ? lane / 4 : 0) * (width + WeightLayout<W>::padding) + stream.column;
     bool is_staged = false;
-    int slot = 0, parity = 0;
+    int slot = 0;
     for (int tile = blockIdx.x; tile < stream.tiles; tile += gridDim.x) {
         float sums[4] = {0, 0, 0, 0};
         for (int start = 0; start < columns; start += width) {
@@ -213,7 +213,8 @@ __device__ __forceinline__ void matvec(
                 multiply(sums, w, own + step * round, has_x, W{});
             }
         }
-        for (int i = 0; i < 4; ++i) parts[parity][warp][i][lane] = sums[i];
+        __syncthreads();  // the last tile's sums are read
+        for (int i = 0; i < 4; ++i) parts[warp][i][lane] = sums[i];
         __syncthreads();
         // Row r, sequence s of the tile stands in lane (r % 8) * 4 + s / 2, value r / 8 * 2 + s % 2.
         int sequence = threadIdx.x % 8, line = threadIdx.x / 8;
@@ -221,8 +222,8 @@ __device__ __forceinline__ void matvec(
             int source = line % 8 * 4 + sequence / 2, value = line / 8 * 2 + sequence % 2;
             float sum = 0, other = 0;
             for (int w = 0; w < matvec_warps; ++w) {
-                sum += parts[parity][w][value][source];
-                if (epilogue == Epilogue::swiglu) other += parts[parity][w][value + 2][source];
+                sum += parts[w][value][source];
+                if (epilogue == Epilogue::swiglu) other += parts[w][value + 2][source];
             }
             sum *= WeightLayout<W>::result_scale;
             if (epilogue == Epilogue::swiglu) {
@@ -245,7 +246,6 @@ __device__ __forceinline__ void matvec(
                 }
             }
         }
-        parity ^= 1;
     }
 }
 
