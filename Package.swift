@@ -43,7 +43,9 @@ let package = Package(
         .target(
             name: "Torch", dependencies: ["CTorch"],
             resources: [
-                .embedInCode("Kernels/common.cuh")
+                .embedInCode("Kernels/common.cuh"),
+                .embedInCode("Kernels/decode_attention.cu"),
+                .embedInCode("Kernels/matvec.cu"), .embedInCode("Kernels/sampling.cu"),
             ],
             swiftSettings: settings),
         .target(name: "SparsePrefill", dependencies: ["Torch"], swiftSettings: settings),

@@ -17,3 +17,10 @@ package struct KernelSource: Sendable, Hashable {
     package static func == (a: KernelSource, b: KernelSource) -> Bool { a.name == b.name }
     package func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }
+
+extension KernelSource {
+    static let matvec = KernelSource("matvec", PackageResources.matvec_cu)
+    static let decodeAttention = KernelSource(
+        "decode_attention", PackageResources.decode_attention_cu)
+    static let sampling = KernelSource("sampling", PackageResources.sampling_cu)
+}
