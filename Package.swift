@@ -45,7 +45,12 @@ let package = Package(
             resources: [
                 .embedInCode("Kernels/common.cuh"),
                 .embedInCode("Kernels/decode_attention.cu"),
-                .embedInCode("Kernels/matvec.cu"), .embedInCode("Kernels/sampling.cu"),
+                .embedInCode("Kernels/elementwise.cu"),
+                .embedInCode("Kernels/gather.cu"),
+                .embedInCode("Kernels/matvec.cu"),
+                .embedInCode("Kernels/norms.cu"),
+                .embedInCode("Kernels/rope.cu"),
+                .embedInCode("Kernels/sampling.cu"),
             ],
             swiftSettings: settings),
         .target(name: "SparsePrefill", dependencies: ["Torch"], swiftSettings: settings),

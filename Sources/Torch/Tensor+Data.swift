@@ -70,10 +70,15 @@ extension Tensor {
         body(UnsafeMutableRawBufferPointer(start: try dataPointer(), count: size))
     }
 
-    private func dataPointer() throws(TorchError) -> UnsafeMutableRawPointer {
+    /// Of the first element; `nil` where there is none. Valid while the tensor lives.
+    package func address() throws(TorchError) -> UnsafeMutableRawPointer? {
         var address: UnsafeMutableRawPointer?
         try check(ct_data(handle.raw, &address), "data_ptr", self)
-        guard let address else {
+        return address
+    }
+
+    private func dataPointer() throws(TorchError) -> UnsafeMutableRawPointer {
+        guard let address = try address() else {
             throw TorchError(
                 .other, operation: "data_ptr", shapes: [shape], message: "the tensor has no memory")
         }

@@ -10,6 +10,28 @@ package enum KernelArgument {
     case int32(Int)
     case int64(Int)
     case float(Float)
+
+    /// The value in the lowest `byteCount` bytes.
+    package var bits: UInt64 {
+        get throws(TorchError) {
+            switch self {
+            case .tensor(let tensor): UInt64(UInt(bitPattern: try tensor.address()))
+            case .address(let address): address
+            case .null: 0
+            case .int32(let value): UInt64(UInt32(bitPattern: Int32(truncatingIfNeeded: value)))
+            case .int64(let value): UInt64(bitPattern: Int64(value))
+            case .float(let value): UInt64(value.bitPattern)
+            }
+        }
+    }
+
+    /// Bytes of the parameter.
+    package var byteCount: Int {
+        switch self {
+        case .tensor, .address, .null, .int64: 8
+        case .int32, .float: 4
+        }
+    }
 }
 
 extension CUDADevice {
@@ -20,13 +42,13 @@ extension CUDADevice {
     /// - Throws: `TorchError` when the source does not compile, or the driver refuses the launch.
     package func launch(
         _ source: KernelSource, _ name: String, grid: (Int, Int, Int), block: Int,
-        sharedBytes: Int = 0, _ arguments: KernelArgument...
+        sharedBytes: Int, _ arguments: [KernelArgument]
     ) throws(TorchError) {
         guard grid.0 > 0, grid.1 > 0, grid.2 > 0 else { return }
         let kernel = try kernel(source, name, sharedBytes: sharedBytes)
         var values: [UInt64] = []
         values.reserveCapacity(arguments.count)
-        for argument in arguments { values.append(try Self.bits(of: argument)) }
+        for argument in arguments { values.append(try argument.bits) }
         let stream = try currentStream()
         try makeCurrent()
         let size: [UInt32] = [UInt32(grid.0), UInt32(grid.1), UInt32(grid.2)]
@@ -40,20 +62,6 @@ extension CUDADevice {
         // The tensors own the memory that the addresses name.
         try withExtendedLifetime(arguments) { () throws(TorchError) in
             try checkCUDA(code, "\(source.name).\(name)")
-        }
-    }
-
-    private static func bits(of argument: KernelArgument) throws(TorchError) -> UInt64 {
-        switch argument {
-        case .tensor(let tensor):
-            var address: UnsafeMutableRawPointer?
-            try check(ct_data(tensor.handle.raw, &address), "data_ptr", tensor)
-            return UInt64(UInt(bitPattern: address))
-        case .address(let address): return address
-        case .null: return 0
-        case .int32(let value): return UInt64(UInt32(bitPattern: Int32(truncatingIfNeeded: value)))
-        case .int64(let value): return UInt64(bitPattern: Int64(value))
-        case .float(let value): return UInt64(value.bitPattern)
         }
     }
 
