@@ -2,7 +2,7 @@ import Torch
 
 /// One decoding step of B sequences: buffers that live as long as the decoder, and the kernels in order.
 struct DecodeStep {
-    private let target: DecodeTarget
+    let target: DecodeTarget
     let weights: DecodeWeights
     let choice: TokenChoice
     let state: DecodeState
@@ -53,18 +53,38 @@ struct DecodeStep {
         }
     }
 
+    /// The kernels of a layer, in order.
+    enum Part: String, CaseIterable {
+        case projections, attention, output
+        case gateUp = "gate_up"
+        case down
+    }
+
     private func queueVectors(on launcher: any KernelLauncher) throws {
-        for (index, layer) in weights.layers.enumerated() {
+        for layer in weights.layers.indices {
+            for part in Part.allCases { try queue(part, layer: layer, on: launcher) }
+        }
+        try queueHead(on: launcher)
+        try choice(logits, state, on: launcher)
+    }
+
+    func queue(_ part: Part, layer index: Int, on launcher: any KernelLauncher) throws {
+        let layer = weights.layers[index]
+        switch part {
+        case .projections:
             try target.product(
                 layer.projections, x, layer.inputNorm, into: projected, on: launcher)
-            try attend(projected, layer: index, on: launcher)
-            try target.addProduct(layer.output, attended, to: x, on: launcher)
+        case .attention: try attend(projected, layer: index, on: launcher)
+        case .output: try target.addProduct(layer.output, attended, to: x, on: launcher)
+        case .gateUp:
             try target.swiGLUProduct(
                 layer.gateUp, x, layer.postAttentionNorm, into: hidden, on: launcher)
-            try target.addProduct(layer.down, hidden, to: x, on: launcher)
+        case .down: try target.addProduct(layer.down, hidden, to: x, on: launcher)
         }
+    }
+
+    func queueHead(on launcher: any KernelLauncher) throws {
         try target.product(weights.head, x, weights.norm, into: logits, on: launcher)
-        try choice(logits, state, on: launcher)
     }
 
     /// Every linear layer as a product of matrices: its weights are read once for all sequences.

@@ -28,7 +28,7 @@ package struct DecodingSequence {
     package var isDone: Bool { ended || failure != nil || ids.count >= limit }
 
     /// One step by plain operators.
-    mutating func step(
+    package mutating func step(
         by model: Qwen2Model, _ greedy: GreedyDecoding, endOfSequence: Set<Int>
     ) throws {
         guard let last = ids.last else { return }

@@ -11,8 +11,8 @@ package final class GraphDecoder {
     private static let tableRows = 256
 
     private let model: Qwen2Model
-    private let sequences: Int
-    private let step: DecodeStep
+    let sequences: Int
+    let step: DecodeStep
     private let graph: CUDAGraph?
     private let launcher: any KernelLauncher
     /// None on an emulator, which has done what it was given when it returns.
@@ -117,7 +117,7 @@ package final class GraphDecoder {
     }
 
     /// What the device knows of the sequences.
-    private func begin(_ running: [DecodingSequence]) throws {
+    func begin(_ running: [DecodingSequence]) throws {
         guard running.count == sequences else {
             throw ModelError(
                 .configuration, "\(running.count) sequences for a decoder of \(sequences)")
