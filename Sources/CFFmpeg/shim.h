@@ -21,6 +21,7 @@
 #include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <sys/prctl.h>
@@ -70,6 +71,18 @@ static inline const int32_t *zvl_display_matrix(const AVStream *stream) {
     return data && size >= 9 * sizeof(int32_t) ? (const int32_t *)data : NULL;
 #endif
 }
+
+// What decoders have to say. Frame threads give a picture out before they have finished it, and its flags with it: that
+// something was concealed in it is then only said in the log. Decoders whose `opaque` is a counter have it counted.
+static inline void zvl_count_message(void *object, int level, const char *format, va_list arguments) {
+    (void)format;
+    (void)arguments;
+    if (!object || level > AV_LOG_INFO || *(const AVClass **)object != avcodec_get_class()) return;
+    int *counter = (int *)((AVCodecContext *)object)->opaque;
+    if (counter) __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+}
+static inline void zvl_count_messages(void) { av_log_set_callback(zvl_count_message); }
+static inline int zvl_message_count(const int *counter) { return __atomic_load_n(counter, __ATOMIC_RELAXED); }
 
 // prctl is variadic, which Swift cannot call: the sampling child asks to be killed when its parent ends.
 static inline int zvl_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL); }

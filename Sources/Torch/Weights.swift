@@ -11,23 +11,34 @@ package struct Weights {
     package let device: Device
     /// Element type the tensors are converted to.
     package let dtype: DType
-    private let prefix: String
+    /// How linear layers keep their matrices.
+    package private(set) var format: ActivationFormat
+    private var prefix = ""
 
-    package init(_ source: any TensorSource, device: Device, dtype: DType) {
-        self.init(source, device: device, dtype: dtype, prefix: "")
-    }
-
-    private init(_ source: any TensorSource, device: Device, dtype: DType, prefix: String) {
+    package init(
+        _ source: any TensorSource, device: Device, dtype: DType, format: ActivationFormat = .asIs
+    ) {
         self.source = source
         self.device = device
         self.dtype = dtype
-        self.prefix = prefix
+        self.format = format
     }
 
+    /// Whether layers that read the same input keep one matrix: fewer and larger products. On the CPU the
+    /// matrices stay as they lie in the mapped file, which several processes share.
+    package var stacks: Bool { device != .cpu }
+
     package subscript(_ name: String) -> Weights {
-        Weights(
-            source, device: device, dtype: dtype,
-            prefix: prefix.isEmpty ? name : "\(prefix).\(name)")
+        var weights = self
+        weights.prefix = prefix.isEmpty ? name : "\(prefix).\(name)"
+        return weights
+    }
+
+    /// The same tensors for layers that keep them as they are.
+    package var asIs: Weights {
+        var weights = self
+        weights.format = .asIs
+        return weights
     }
 
     package subscript(_ index: Int) -> Weights { self["\(index)"] }

@@ -18,6 +18,8 @@ struct Decoder: ~Copyable {
         case configuration
     }
     let memory: Memory
+    /// Messages of a decoder with several threads.
+    private let messages: UnsafeMutablePointer<Int32>?
 
     /// - Parameters:
     ///   - threads: frames decoded at a time. With more than one, errors come later than their packets.
@@ -48,16 +50,21 @@ struct Decoder: ~Copyable {
         context.pointee.thread_count = Int32(threads)
         context.pointee.thread_type = FF_THREAD_FRAME
         if hardware != nil { device?.attach(to: context) }
+        let messages = threads > 1 ? UnsafeMutablePointer<Int32>.allocate(capacity: 1) : nil
+        messages?.initialize(to: 0)
+        context.pointee.opaque = messages.map { UnsafeMutableRawPointer($0) }
         context.pointee.max_pixels = Int64(limits.pixels)
         if code >= 0 { code = avcodec_open2(context, codec, nil) }
         guard code >= 0 else {
             var failed: UnsafeMutablePointer<AVCodecContext>? = context
             avcodec_free_context(&failed)
+            messages?.deallocate()
             throw VideoError(
                 code: .decode, path: path,
                 message: "the \(name) decoder did not start: \(AV.text(code))")
         }
         self.context = context
+        self.messages = messages
         let skippable = [
             AV_CODEC_ID_H264, AV_CODEC_ID_MPEG1VIDEO, AV_CODEC_ID_MPEG2VIDEO, AV_CODEC_ID_MPEG4,
             AV_CODEC_ID_VP8,
@@ -78,7 +85,11 @@ struct Decoder: ~Copyable {
     deinit {
         var pointer: UnsafeMutablePointer<AVCodecContext>? = context
         avcodec_free_context(&pointer)
+        messages?.deallocate()
     }
+
+    /// Whether a decoder with several threads had anything to say: only its log tells of every damage.
+    var hasSpoken: Bool { messages.map { zvl_message_count($0) > 0 } ?? false }
 
     /// Forgets everything, so that the next packet may be any key.
     func flush() { avcodec_flush_buffers(context) }

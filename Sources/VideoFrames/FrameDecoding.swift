@@ -82,8 +82,8 @@ final class FrameDecoding {
 
     /// Decodes the frames of a clip's only group on several threads.
     ///
-    /// Their errors come later than the packets that cause them, so that it would not be known what to
-    /// distrust: unless all is well, nothing has been done.
+    /// Their errors come later than the packets that cause them, and some pictures come out before it is known
+    /// that they are damaged: unless all is well and the decoder has said nothing, nothing has been done.
     ///
     /// - Returns: whether it has
     private func runThreaded(_ pass: DecodingPass) throws(VideoError) -> Bool {
@@ -99,8 +99,9 @@ final class FrameDecoding {
             try video.renewDecoder()
             throw error
         }
+        let hasSpoken = video.lane.decoder.hasSpoken
         try video.renewDecoder()
-        guard result.isClean, result.delivered.isSuperset(of: pass.task.targets) else {
+        guard result.isClean, !hasSpoken, result.delivered.isSuperset(of: pass.task.targets) else {
             return false
         }
         record.add(result)

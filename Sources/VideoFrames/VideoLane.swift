@@ -25,28 +25,20 @@ final class VideoLane {
     /// - Returns: whether the first packet must bring the stream's configuration
     func restart(_ video: OpenVideo) throws(VideoError) -> Bool {
         let used = hasDecoded
-        let isStated = decoder.memory == .parameterSets && configuration != nil
-        if used, decoder.memory != .none, !isStated { try video.renewDecoder(of: self) }
+        if used, decoder.memory == .configuration { try video.renewDecoder(of: self) }
         decoder.flush()
         hasDecoded = true
-        return used && isStated
-    }
-
-    /// The parameter sets that the container states; `nil` where they stand in the stream only.
-    private var configuration: UnsafeBufferPointer<UInt8>? {
-        guard let parameters = reader.parameters?.pointee, parameters.extradata_size > 0,
-            let data = parameters.extradata
-        else { return nil }
-        return UnsafeBufferPointer(start: data, count: Int(parameters.extradata_size))
+        return used && decoder.memory == .parameterSets
     }
 
     /// Puts the parameter sets that the container states before those that packets brought.
     func attachConfiguration() {
-        guard let configuration, let data = configuration.baseAddress,
+        guard let parameters = reader.parameters?.pointee, parameters.extradata_size > 0,
+            let data = parameters.extradata,
             let place = av_packet_new_side_data(
-                packet.raw, AV_PKT_DATA_NEW_EXTRADATA, configuration.count)
+                packet.raw, AV_PKT_DATA_NEW_EXTRADATA, Int(parameters.extradata_size))
         else { return }
-        place.update(from: data, count: configuration.count)
+        place.update(from: data, count: Int(parameters.extradata_size))
     }
 
     /// Hands the decoder's last picture on, from the card's memory if it is there.
