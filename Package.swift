@@ -44,12 +44,15 @@ let package = Package(
             name: "Torch", dependencies: ["CTorch"],
             resources: [
                 .embedInCode("Kernels/common.cuh"),
+                .embedInCode("Kernels/decode_attention.cu"),
                 .embedInCode("Kernels/elementwise.cu"),
                 .embedInCode("Kernels/gather.cu"),
+                .embedInCode("Kernels/matvec.cu"),
                 .embedInCode("Kernels/norms.cu"),
                 .embedInCode("Kernels/probe.cu"),
                 .embedInCode("Kernels/rope.cu"),
                 .embedInCode("Kernels/select.cu"),
+                .embedInCode("Kernels/sampling.cu"),
             ],
             swiftSettings: settings),
         .target(name: "SparsePrefill", dependencies: ["Torch"], swiftSettings: settings),
@@ -89,7 +92,7 @@ let package = Package(
         .executableTarget(
             name: "zipvl-bench",
             dependencies: ["EmbeddedModel", "LongVA", "SparsePrefill", "Torch", argumentParser],
-            swiftSettings: settings),
+            exclude: ["compare_transformers.py"], swiftSettings: settings),
         .executableTarget(
             name: "zipvl-bench-io", dependencies: ["VideoFrames", argumentParser],
             exclude: [

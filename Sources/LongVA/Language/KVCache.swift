@@ -86,6 +86,27 @@ package struct KVCache {
         return all
     }
 
+    /// The entries of every layer; `nil` when one of them is quantised.
+    var plainLayers: [PlainEntries]? {
+        let plain = layers.compactMap { layer in
+            if case .plain(let entries) = layer { entries } else { nil }
+        }
+        return plain.count == layers.count ? plain : nil
+    }
+
+    /// Whether the entries of every layer are in the run's element type.
+    package var isPlain: Bool { plainLayers != nil }
+
+    /// Counts entries that kernels have appended to every layer, all of them plain.
+    mutating func advance(by count: Int) {
+        for (index, layer) in layers.enumerated() {
+            guard case .plain(var entries) = layer else { continue }
+            entries.advance(by: count)
+            layers[index] = .plain(entries)
+        }
+        peakByteCount = max(peakByteCount, byteCount)
+    }
+
     /// Bytes of all valid entries as they are stored now.
     package var byteCount: Int64 { layers.reduce(0) { $0 + $1.byteCount } }
 
