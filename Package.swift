@@ -87,7 +87,7 @@ let package = Package(
         .executableTarget(
             name: "zipvl-bench",
             dependencies: ["EmbeddedModel", "LongVA", "SparsePrefill", "Torch", argumentParser],
-            swiftSettings: settings),
+            exclude: ["compare_transformers.py"], swiftSettings: settings),
         .executableTarget(
             name: "zipvl-bench-io", dependencies: ["VideoFrames", argumentParser],
             exclude: [

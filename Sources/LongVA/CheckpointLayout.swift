@@ -14,6 +14,19 @@ package struct CheckpointLayout: Sendable, Equatable {
 
         /// Patches on one side of the frame.
         package var grid: Int { imageSize / patchSize }
+
+        package init(
+            width: Int, feedForward: Int, layerCount: Int, heads: Int, imageSize: Int,
+            patchSize: Int, layerNormEpsilon: Double
+        ) {
+            self.width = width
+            self.feedForward = feedForward
+            self.layerCount = layerCount
+            self.heads = heads
+            self.imageSize = imageSize
+            self.patchSize = patchSize
+            self.layerNormEpsilon = layerNormEpsilon
+        }
     }
 
     package static let visionPrefix = "model.vision_tower.vision_tower.vision_model"
@@ -23,6 +36,16 @@ package struct CheckpointLayout: Sendable, Equatable {
     /// Rows of the embedding table; re-uploads cut the padding rows that `vocab_size` still counts.
     package let embeddingRows: Int
     package let headRows: Int
+
+    /// The layout of a model that comes from no checkpoint.
+    package init(
+        _ configuration: LongVAConfiguration, vision: Vision, embeddingRows: Int, headRows: Int
+    ) {
+        self.configuration = configuration
+        self.vision = vision
+        self.embeddingRows = embeddingRows
+        self.headRows = headRows
+    }
 
     /// - Parameters:
     ///   - text: the checkpoint with the decoder and projector.

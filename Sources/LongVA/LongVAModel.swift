@@ -82,6 +82,28 @@ package final class LongVAModel {
         decoder = try Qwen2Model(text, layout)
     }
 
+    /// A model whose tensors come from elsewhere, under the published names.
+    package init(
+        _ weights: Weights, _ layout: CheckpointLayout, tokenizerDirectory: String
+    ) throws {
+        TorchLibrary.disableGradients()
+        device = weights.device
+        dtype = weights.dtype
+        tokenizer = try Qwen2Tokenizer(directory: tokenizerDirectory)
+        self.layout = layout
+        generation = try GenerationConfiguration(
+            directory: tokenizerDirectory, defaultEnd: [tokenizer.imEnd, tokenizer.endOfText])
+        visionTower = try CLIPVisionTower(
+            weights[CheckpointLayout.visionPrefix], layout.vision,
+            selectLayer: layout.configuration.selectLayer)
+        projector = try MultimodalProjector(
+            weights["model"]["mm_projector"], visionWidth: layout.vision.width,
+            hiddenSize: layout.configuration.hiddenSize)
+        pooling = SpatialPooling(
+            grid: layout.vision.grid, stride: layout.configuration.poolStride)
+        decoder = try Qwen2Model(weights, layout)
+    }
+
     /// Side S of the frames the vision tower takes.
     package var imageSide: Int { layout.vision.imageSize }
 

@@ -6,25 +6,202 @@ import Torch
 /// Prefill of a decoder with random weights, every method on the same prompt, interleaved so that all
 /// meet the same disturbances. `ratio_to_full` compares medians of this run.
 ///
-/// Attention of random weights is nearly even, so tau is searched until zipvl keeps the wanted share of
-/// 2,048 tokens (what it keeps of longer prompts is printed): what is compared is the work, not what it
-/// is worth.
+/// Attention of random weights is nearly even. Without `--plant-ratio`, tau is searched until zipvl keeps the wanted
+/// share of 2,048 tokens (what it keeps of longer prompts is printed); with it, columns are planted so that every
+/// layer keeps its share at the given tau (`PlantedColumns`). What is compared is the work, not what it is worth.
 struct PrefillBenchmark: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "prefill",
         abstract: "Prefill of a random decoder by method: times, work and peak memory.")
 
-    @Option(help: "Methods, separated by commas, or all.")
+    @OptionGroup var sizes: DecoderOptions
+    @OptionGroup var machine: BenchMachine
+
+    @Option(
+        help: "Methods, separated by commas, or all. zipvl also as zipvl:rows=keys, zipvl:ffn=kept."
+    )
     var methods: String = "all"
 
     @Option(help: "Prompt lengths in tokens, separated by commas.")
     var tokens: String = "4096,9216,18432"
 
-    @Option(help: "Measured runs of each method, after one to warm up on the shortest prompt.")
+    @Option(help: "Measured runs of each method, after one to warm up.")
     var runs: Int = 3
+
+    @Option(
+        help: "Seconds that the warm-up of a length lasts at least: a GPU slows down under load.")
+    var sustain: Double = 0
+
+    @Option(
+        help: "Seconds that each rate of the roofline is measured for; 0 leaves the roofline out.")
+    var roofline: Double = 0
 
     @Option(help: "Share of the tokens that zipvl, fixed and hired keep.")
     var ratio: Double = 0.42
+
+    @Option(help: "The same for zipvl, by planted columns: each layer keeps its share at --tau.")
+    var plantRatio: Double?
+
+    @Option(help: "Attention threshold of zipvl with --plant-ratio.")
+    var tau: Double = 0.975
+
+    @Option(
+        help: "Shares of the layers with --plant-ratio: uniform, four-level, separated by commas.")
+    var schedule: String = "uniform"
+
+    @Option(
+        help: "zipvl rounds the number of kept tokens up to a multiple. (default: 1; 256 on a GPU)")
+    var selectBucket: Int?
+
+    @Option(help: "as-is, fp8, separated by commas.")
+    var weights: String = "as-is"
+
+    @Option(help: "The engine's own kernels: on or off.")
+    var kernels: String = "on"
+
+    @Flag(
+        inversion: .prefixedNo,
+        help: "First compare every method with the plain operators, at 2,304 tokens or fewer.")
+    var check = true
+
+    func validate() throws {
+        guard runs > 0 else { throw ValidationError("--runs must be positive, not \(runs)") }
+        for (name, value) in [("--ratio", ratio), ("--plant-ratio", plantRatio ?? 0.5)] {
+            guard value > 0, value < 1 else {
+                throw ValidationError("\(name) must be in (0, 1), not \(value)")
+            }
+        }
+        guard tau > 0, tau < 1 else {
+            throw ValidationError("--tau must be in (0, 1), not \(tau)")
+        }
+        _ = try parsed()
+    }
+
+    private struct Parsed {
+        let methods: [String]
+        let tokens: [Int]
+        let schedules: [RatioSchedule]
+        let weights: [WeightFormat]
+        let kernels: KernelSwitch
+    }
+
+    private func parsed() throws -> Parsed {
+        let switches = try list(kernels, "--kernels", "on or off", KernelSwitch.init(rawValue:))
+        guard switches.count == 1 else { throw ValidationError("--kernels takes one value") }
+        return Parsed(
+            methods: try PrefillVariant.names(methods),
+            tokens: try list(tokens, "--tokens", "numbers from 256 on") {
+                Int($0).flatMap { $0 >= 256 ? $0 : nil }
+            },
+            schedules: try list(
+                schedule, "--schedule", "uniform and four-level", RatioSchedule.init(rawValue:)),
+            weights: try list(
+                weights, "--weights", "as-is and fp8", WeightFormat.init(rawValue:)),
+            kernels: switches[0])
+    }
+
+    func run() throws {
+        let parsed = try parsed()
+        let machine = try machine.load()
+        let shape = try sizes.resolved()
+        let decoders = try parsed.weights.map {
+            try DecoderRun(shape, $0, planted: plantRatio != nil, on: machine)
+        }
+        parsed.kernels.apply()
+        let search = plantRatio == nil && parsed.methods.contains { $0.hasPrefix("zipvl") }
+        let tau = search ? try decoders[0].tau(keeping: ratio) : self.tau
+        let bucket = selectBucket ?? (machine.isCPU ? 1 : 256)
+
+        /// By `PrefillVariant.key`: what another length starts from.
+        var factors: [String: [Float]] = [:]
+        func prepared(_ n: Int) throws -> [(run: DecoderLine.Run, decoder: DecoderRun)] {
+            try decoders.flatMap { decoder in
+                try parsed.methods.flatMap { name in
+                    try decoder.variants(
+                        name, tokens: n, ratio: plantRatio ?? ratio, tau: tau,
+                        schedules: parsed.schedules, bucket: bucket
+                    ).map { variant in
+                        guard variant.shares != nil else {
+                            return (DecoderLine.Run(variant: variant, deviation: nil), decoder)
+                        }
+                        let found = try decoder.calibrated(
+                            variant, tokens: n, start: factors[variant.key])
+                        factors[variant.key] = found.variant.stretch
+                        return (
+                            DecoderLine.Run(
+                                variant: found.variant, deviation: found.deviation), decoder
+                        )
+                    }
+                }
+            }
+        }
+
+        if check, parsed.kernels == .on {
+            let n = min(parsed.tokens.min() ?? 2304, 2304)
+            for (run, decoder) in try prepared(n) {
+                let check = try PrefillCheck(run.variant, tokens: n, on: decoder)
+                try printLine(check)
+                guard check.passed else {
+                    throw CheckFailed(
+                        "\(check.method) with \(check.weights) weights differs from the plain operators"
+                    )
+                }
+            }
+        }
+        for n in parsed.tokens {
+            try measure(prepared(n), tokens: n, shape, machine, parsed.kernels)
+        }
+    }
+
+    private func measure(
+        _ prepared: [(run: DecoderLine.Run, decoder: DecoderRun)], tokens n: Int,
+        _ shape: ModelShape, _ machine: LoadedMachine, _ kernels: KernelSwitch
+    ) throws {
+        var lines = prepared.map(\.run)
+        let start = ContinuousClock.now
+        repeat {
+            for (index, decoder) in prepared.map(\.decoder).enumerated() {
+                lines[index].result = try decoder.measure(lines[index].variant, tokens: n)
+            }
+        } while (ContinuousClock.now - start) / .seconds(1) < sustain
+        let rates =
+            roofline > 0
+            ? try Roofline(shape, tokens: n, on: machine, seconds: roofline) : nil
+        if let rates {
+            try printLine(
+                RooflineLine(
+                    shape: shape.name, device_name: machine.deviceName, torch: machine.torch,
+                    tokens: n, roofline: rates))
+        }
+        for _ in 0..<runs {
+            for (index, decoder) in prepared.map(\.decoder).enumerated() {
+                let result = try decoder.measure(lines[index].variant, tokens: n)
+                lines[index].times.add(result.milliseconds)
+                lines[index].result = result
+            }
+        }
+        let setting = DecoderLine.Setting(
+            shape: shape, machine: machine, kernels: kernels, tokens: n, roofline: rates)
+        func full(_ weights: WeightFormat) -> DecoderLine.Run? {
+            lines.first { $0.variant.name == "full" && $0.variant.weights == weights }
+        }
+        for line in lines {
+            guard let result = line.result else { continue }
+            try printLine(
+                DecoderLine(
+                    line, result, full: full(line.variant.weights), fullAsIs: full(.asIs),
+                    setting))
+        }
+    }
+}
+
+/// The sizes of a random decoder.
+struct DecoderOptions: ParsableArguments {
+    @Option(help: "longva-7b or tiny, instead of the sizes below.")
+    var shape: String?
+
+    @Flag(help: "Weights from the seed: the only ones that this command has.")
+    var random = false
 
     @Option(help: "Layers of the decoder.")
     var layers: Int = 8
@@ -41,95 +218,35 @@ struct PrefillBenchmark: ParsableCommand {
     @Option(help: "Key/value heads.")
     var keyValueHeads: Int = 4
 
-    @Option(help: "cpu or cuda:N.")
-    var device: String = "cpu"
+    func validate() throws { _ = try resolved() }
 
-    @Option(help: "Folder of libtorch or of the Python package torch.")
-    var torch: String?
-
-    @Option(help: "Seed of weights and prompt.")
-    var seed: UInt64 = 0
-
-    func validate() throws {
-        guard runs > 0 else { throw ValidationError("--runs must be positive, not \(runs)") }
+    func resolved() throws -> ModelShape {
+        if let shape {
+            guard let named = ModelShape.named(shape) else {
+                let known = ModelShape.all.map(\.name).joined(separator: ", ")
+                throw ValidationError("--shape: \(shape) is none of \(known)")
+            }
+            return named
+        }
         guard layers > 0, hidden > 0, feedForward > 0 else {
             throw ValidationError("--layers, --hidden and --feed-forward must be positive")
-        }
-        guard ratio > 0, ratio < 1 else {
-            throw ValidationError("--ratio must be in (0, 1), not \(ratio)")
         }
         guard heads > 0, keyValueHeads > 0, heads % keyValueHeads == 0, hidden % (2 * heads) == 0
         else {
             throw ValidationError(
                 "\(heads) heads over \(keyValueHeads) key/value heads do not divide \(hidden)")
         }
-        _ = try lengths()
-        _ = try chosenMethods()
-    }
-
-    func run() throws {
-        let library = try TorchLibrary.load(explicit: torch)
-        if device != "cpu" { try library.loadCUDA() }
-        guard let place = Device(device) else {
-            throw ValidationError("--device \(device): expected cpu or cuda:N")
-        }
-        TorchLibrary.disableGradients()
-        let dtype = ModelOptions.resolve(.auto, on: place)
-        let decoder = try Qwen2Model(
-            Weights(RandomWeights(seed: seed), device: place, dtype: dtype),
-            LongVAConfiguration(
+        return ModelShape(
+            name: "\(layers)x\(hidden)",
+            configuration: LongVAConfiguration(
                 decoderLayers: layers, hiddenSize: hidden, intermediateSize: feedForward,
                 heads: heads, keyValueHeads: keyValueHeads, vocabularySize: 512),
-            embeddingRows: 512, headRows: 512)
-        let bench = DecoderRun(decoder: decoder, hidden: hidden, seed: seed)
-        let methods = try chosenMethods()
-        let tau = methods.contains(.zipvl) ? try bench.tau(keeping: ratio) : 1
-        let lengths = try lengths()
-        let shortest = lengths.min() ?? 0
-        for plan in bench.plans(methods, tokens: shortest, ratio: ratio, tau: tau) {
-            _ = try bench.measure(plan, tokens: shortest)
-        }
-        for n in lengths {
-            let plans = bench.plans(methods, tokens: n, ratio: ratio, tau: tau)
-            var times = [Measurement](repeating: Measurement(), count: plans.count)
-            var results: [DecoderRun.Result] = []
-            for run in 0..<runs {
-                for (index, plan) in plans.enumerated() {
-                    let result = try bench.measure(plan, tokens: n)
-                    times[index].add(result.milliseconds)
-                    if run == 0 { results.append(result) }
-                }
-            }
-            guard let full = plans.firstIndex(where: { $0.name == "full" }) else { continue }
-            for (index, plan) in plans.enumerated() {
-                try printLine(
-                    DecoderLine(
-                        plan, results[index], times[index], full: times[full],
-                        fullPeak: results[full].peakBytes, tokens: n, device: device,
-                        torch: library.version))
-            }
-        }
+            vision: ModelShape.tiny.vision)
     }
+}
 
-    private func lengths() throws -> [Int] {
-        try tokens.split(separator: ",").map {
-            guard let count = Int($0), count >= 256 else {
-                throw ValidationError("--tokens takes numbers from 256 on, not \"\($0)\"")
-            }
-            return count
-        }
-    }
-
-    /// Full comes first, whatever is asked for: it is what the others are measured by.
-    private func chosenMethods() throws -> [PrefillMethod] {
-        if methods == "all" { return PrefillMethod.allCases }
-        let named = try methods.split(separator: ",").map { name in
-            guard let method = PrefillMethod(rawValue: String(name)) else {
-                let known = PrefillMethod.allCases.map(\.rawValue).joined(separator: ", ")
-                throw ValidationError("--methods: \(name) is none of \(known)")
-            }
-            return method
-        }
-        return [.full] + named.filter { $0 != .full }
-    }
+/// A result that is not what the plain operators give.
+struct CheckFailed: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
 }

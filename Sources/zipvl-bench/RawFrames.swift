@@ -1,5 +1,6 @@
 import FoundationEssentials
 import LongVA
+import SparsePrefill
 
 extension FrameBatch {
     /// Frames from a file of RGB bytes [N, side, side, 3] without a header; its size tells N.
@@ -16,5 +17,14 @@ extension FrameBatch {
                     + "found \(bytes.count) bytes")
         }
         self.init(pixels: bytes, count: bytes.count / frame, side: side)
+    }
+
+    /// Frames of random bytes.
+    static func random(_ count: Int, side: Int, seed: UInt64) -> FrameBatch {
+        var generator = SplitMix64(seed: seed, stream: 0)
+        let pixels = (0..<count * side * side * 3).map { _ in
+            UInt8(truncatingIfNeeded: generator.next())
+        }
+        return FrameBatch(pixels: pixels, count: count, side: side)
     }
 }

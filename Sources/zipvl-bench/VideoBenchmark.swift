@@ -64,7 +64,8 @@ struct VideoBenchmark: ParsableCommand {
             return try measure(model, frames: frames, library)
         }
         for count in try counts() {
-            try measure(model, frames: randomFrames(count, side: model.imageSide), library)
+            try measure(
+                model, frames: .random(count, side: model.imageSide, seed: seed), library)
         }
     }
 
@@ -92,14 +93,6 @@ struct VideoBenchmark: ParsableCommand {
                     method, answer, times[index], full: times[0], frames: frames.count, model,
                     device: device, torch: library.version))
         }
-    }
-
-    private func randomFrames(_ count: Int, side: Int) -> FrameBatch {
-        var generator = SplitMix64(seed: seed, stream: 0)
-        let pixels = (0..<count * side * side * 3).map { _ in
-            UInt8(truncatingIfNeeded: generator.next())
-        }
-        return FrameBatch(pixels: pixels, count: count, side: side)
     }
 
     private func counts() throws -> [Int] {

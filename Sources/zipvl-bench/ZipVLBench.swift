@@ -5,6 +5,9 @@ import ArgumentParser
 struct ZipVLBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "zipvl-bench",
-        abstract: "Times the model on frames made from a seed; prints JSON lines.",
-        subcommands: [PrefillBenchmark.self, VideoBenchmark.self])
+        abstract: "Times the model on what it makes from a seed; prints JSON lines.",
+        subcommands: [
+            PrefillBenchmark.self, VisionBenchmark.self, EndToEndBenchmark.self,
+            VideoBenchmark.self,
+        ])
 }

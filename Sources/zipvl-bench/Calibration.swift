@@ -1,0 +1,60 @@
+import SparsePrefill
+
+/// Finds what makes zipvl keep a wanted share.
+extension DecoderRun {
+    /// tau at which zipvl keeps the share, by bisection on a prompt of 2,048 tokens.
+    func tau(keeping ratio: Double) throws -> Double {
+        var (low, high) = (0.01, 1.0)
+        for _ in 0..<10 {
+            let tau = (low + high) / 2
+            let variant = PrefillVariant(
+                name: "zipvl",
+                configuration: PrefillConfiguration(method: .zipvl, tau: tau, seed: machine.seed),
+                weights: weights)
+            let shares = try measure(variant, tokens: 2048).shares(2048)
+            let kept = shares.reduce(0, +) / Double(shares.count)
+            if kept > ratio { high = tau } else { low = tau }
+        }
+        return (low + high) / 2
+    }
+
+    /// Stretches the planted grades until every layer keeps its share of n tokens.
+    ///
+    /// The layers hardly touch one another's: each round measures all of them in one prefill, without rounding up to
+    /// a bucket, and moves each by what the normal distribution says is missing.
+    /// - Parameter start: the factors of another length.
+    /// - Returns: the variant with its factors, and the largest deviation of a layer, relative to its share.
+    func calibrated(
+        _ variant: PrefillVariant, tokens n: Int, start: [Float]? = nil
+    ) throws -> (variant: PrefillVariant, deviation: Double) {
+        guard planted != nil, let shares = variant.shares else { return (variant, 0) }
+        let tau = variant.configuration.tau
+        let goals = shares.map { PlantedColumns.stretch(keeping: $0, tau: tau) }
+        // The embeddings are spread evenly over [-1, 1].
+        let size = (1.0 / 3).squareRoot()
+        var stretch = start?.map(Double.init) ?? goals.map { $0 * size }
+        var best = (variant: variant, deviation: Double.infinity)
+        for _ in 0..<Self.rounds {
+            var trial = variant
+            trial.stretch = stretch.map(Float.init)
+            trial.configuration.selectBucket = 1
+            let kept = try measure(trial, tokens: n).shares(n)
+            let deviation = zip(kept, shares).map { abs($0 / $1 - 1) }.max() ?? 0
+            if deviation < best.deviation {
+                trial.configuration.selectBucket = variant.configuration.selectBucket
+                best = (trial, deviation)
+            }
+            if deviation < Self.tolerance { break }
+            for layer in stretch.indices {
+                let seen = PlantedColumns.stretch(
+                    keeping: min(max(kept[layer], 0.001), 0.999), tau: tau)
+                // Far from the goal the estimate is rough: no step beyond a factor of two.
+                stretch[layer] *= seen > 0 ? min(max(goals[layer] / seen, 0.5), 2) : 2
+            }
+        }
+        return best
+    }
+
+    private static var rounds: Int { 8 }
+    private static var tolerance: Double { 0.01 }
+}
