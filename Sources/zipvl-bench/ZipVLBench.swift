@@ -8,6 +8,6 @@ struct ZipVLBench: ParsableCommand {
         abstract: "Times the model on what it makes from a seed; prints JSON lines.",
         subcommands: [
             PrefillBenchmark.self, VisionBenchmark.self, EndToEndBenchmark.self,
-            VideoBenchmark.self, MemoryBenchmark.self, SoakBenchmark.self,
+            VideoBenchmark.self, MemoryBenchmark.self, SoakBenchmark.self, Figure6.self,
         ])
 }
