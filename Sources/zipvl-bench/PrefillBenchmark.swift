@@ -115,21 +115,28 @@ struct PrefillBenchmark: ParsableCommand {
         let tau = search ? try decoders[0].tau(keeping: ratio) : self.tau
         let bucket = selectBucket ?? (machine.isCPU ? 1 : 256)
 
-        /// By `PrefillVariant.key`: what another length starts from.
+        /// By `PrefillVariant.key` and `kindredKey`: what another length or variant starts from.
         var factors: [String: [Float]] = [:]
-        func prepared(_ n: Int) throws -> [(run: DecoderLine.Run, decoder: DecoderRun)] {
+        func prepared(
+            _ n: Int, isCalibrated: Bool = true
+        ) throws -> [(run: DecoderLine.Run, decoder: DecoderRun)] {
             try decoders.flatMap { decoder in
                 try parsed.methods.flatMap { name in
                     try decoder.variants(
                         name, tokens: n, ratio: plantRatio ?? ratio, tau: tau,
                         schedules: parsed.schedules, bucket: bucket
                     ).map { variant in
-                        guard variant.shares != nil else {
-                            return (DecoderLine.Run(variant: variant, deviation: nil), decoder)
+                        guard variant.shares != nil, isCalibrated else {
+                            return (
+                                DecoderLine.Run(
+                                    variant: decoder.estimated(variant), deviation: nil), decoder
+                            )
                         }
                         let found = try decoder.calibrated(
-                            variant, tokens: n, start: factors[variant.key])
+                            variant, tokens: n,
+                            start: factors[variant.key] ?? factors[variant.kindredKey])
                         factors[variant.key] = found.variant.stretch
+                        factors[variant.kindredKey] = found.variant.stretch
                         return (
                             DecoderLine.Run(
                                 variant: found.variant, deviation: found.deviation), decoder
@@ -141,7 +148,7 @@ struct PrefillBenchmark: ParsableCommand {
 
         if check, parsed.kernels == .on {
             let n = min(parsed.tokens.min() ?? 2304, 2304)
-            for (run, decoder) in try prepared(n) {
+            for (run, decoder) in try prepared(n, isCalibrated: false) {
                 let check = try PrefillCheck(run.variant, tokens: n, on: decoder)
                 try printLine(check)
                 guard check.passed else {

@@ -66,8 +66,9 @@ struct SoakBenchmark: ParsableCommand {
     }
 
     func validate() throws {
-        guard jobs >= 10, frames > 0, maxNewTokens > 0 else {
-            throw ValidationError("--jobs from 10 on, --frames and --max-new-tokens positive")
+        guard jobs > Self.choices.count, frames > 0, maxNewTokens > 0 else {
+            throw ValidationError(
+                "--jobs from \(Self.choices.count + 1) on, --frames and --max-new-tokens positive")
         }
     }
 
@@ -88,7 +89,7 @@ struct SoakBenchmark: ParsableCommand {
         model.generation.endOfSequence = []
         let all = FrameBatch.random(frames, side: shape.vision.imageSize, seed: machine.seed)
         var generator = SplitMix64(seed: machine.seed, stream: 1)
-        let warmUp = jobs / 5
+        let warmUp = max(jobs / 5, Self.choices.count)
         var (freeEarly, freeLate) = (Int.max, Int.max)
         var (liveEarly, liveLate) = (0, 0)
         for job in 0..<jobs {
