@@ -9,5 +9,6 @@ struct ZipVLBench: ParsableCommand {
         subcommands: [
             PrefillBenchmark.self, VisionBenchmark.self, EndToEndBenchmark.self,
             VideoBenchmark.self, MemoryBenchmark.self, SoakBenchmark.self, Figure6.self,
+            KernelBenchmark.self,
         ])
 }
