@@ -38,8 +38,9 @@ struct KernelBenchmark: ParsableCommand {
         let machine = try machine.load()
         var failures: [String] = []
         for round in 0..<rounds {
-            for entry in KernelTrials.all {
-                var maker = TrialMaker(machine, isQuick: quick, round: round)
+            for (index, entry) in KernelTrials.all.enumerated() {
+                var maker = TrialMaker(
+                    machine, isQuick: quick, number: round * KernelTrials.all.count + index)
                 let trial = try entry(&maker)
                 guard only.isEmpty || trial.operation.contains(only) else { continue }
                 let line = try measure(trial, machine)

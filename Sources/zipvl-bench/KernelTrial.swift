@@ -25,11 +25,12 @@ struct TrialMaker {
     private var generator: SplitMix64
     private var streams = 1000
 
-    init(_ machine: LoadedMachine, isQuick: Bool, round: Int) {
+    /// - Parameter number: of the trial: each draws sizes and values of its own.
+    init(_ machine: LoadedMachine, isQuick: Bool, number: Int) {
         self.machine = machine
         self.isQuick = isQuick
-        generator = SplitMix64(seed: machine.seed, stream: round << 20)
-        streams += round << 16
+        generator = SplitMix64(seed: machine.seed, stream: number << 20)
+        streams += number << 16
     }
 
     /// One of a list.

@@ -23,7 +23,11 @@ struct MemoryBenchmark: ParsableCommand {
     @Option(help: "Attention threshold of zipvl; the share that fixed and hired keep is 0.421.")
     var tau: Double = 0.975
 
-    @Option(help: "Factors of planted columns by layer, separated by commas; none without.")
+    @Flag(help: "Planted columns, as `prefill --plant-ratio` has them.")
+    var planted = false
+
+    @Option(
+        help: "Their factors by layer, separated by commas; other methods than zipvl have none.")
     var stretch: String = ""
 
     @Option(help: "zipvl rounds the number of kept tokens up to a multiple.")
@@ -56,7 +60,7 @@ struct MemoryBenchmark: ParsableCommand {
         let factors = try list(stretch, "--stretch", "numbers") { Float($0) }
         let machine = try machine.load()
         let shape = try sizes.resolved()
-        let decoder = try DecoderRun(shape, format, planted: !factors.isEmpty, on: machine)
+        let decoder = try DecoderRun(shape, format, planted: planted, on: machine)
         guard
             var variant = decoder.variants(
                 method, tokens: tokens, ratio: 0.421, tau: tau, schedules: [.uniform],
@@ -81,8 +85,8 @@ struct MemoryBenchmark: ParsableCommand {
 
     /// The line of another process that measures the variant.
     static func measured(
-        _ variant: PrefillVariant, tokens n: Int, _ sizes: DecoderOptions, _ machine: LoadedMachine,
-        torch: String?
+        _ variant: PrefillVariant, tokens n: Int, isPlanted: Bool, _ sizes: DecoderOptions,
+        _ machine: LoadedMachine, torch: String?
     ) throws -> Line {
         let others = try machine.gpu.map { try $0.totalMemory - $0.freeMemory() } ?? 0
         var arguments =
@@ -93,6 +97,7 @@ struct MemoryBenchmark: ParsableCommand {
                 "--select-bucket", "\(variant.configuration.selectBucket)",
                 "--weights", variant.weights.rawValue, "--others", "\(others)",
             ]
+        if isPlanted { arguments.append("--planted") }
         if let torch { arguments += ["--torch", torch] }
         if !variant.stretch.isEmpty {
             // In one word: a factor may be negative.

@@ -193,7 +193,8 @@ struct PrefillBenchmark: ParsableCommand {
         if memory {
             for index in lines.indices {
                 lines[index].memory = try MemoryBenchmark.measured(
-                    lines[index].variant, tokens: n, sizes, machine, torch: self.machine.torch)
+                    lines[index].variant, tokens: n, isPlanted: plantRatio != nil, sizes,
+                    machine, torch: self.machine.torch)
             }
         }
         let setting = DecoderLine.Setting(
