@@ -63,6 +63,9 @@ let package = Package(
             name: "EmbeddedModel", exclude: ["README.md", "training"],
             resources: [.copy("model")], swiftSettings: settings),
 
+        // Figures as SVG.
+        .target(name: "Plotting", swiftSettings: settings),
+
         // Video and queue.
         .target(name: "VideoFrames", dependencies: ["CFFmpeg"], swiftSettings: settings),
         .target(
@@ -79,7 +82,8 @@ let package = Package(
         .target(
             name: "Runner",
             dependencies: [
-                "EmbeddedModel", "Jobs", "LongVA", "SparsePrefill", "Torch", "VideoFrames", crypto,
+                "EmbeddedModel", "Jobs", "LongVA", "Plotting", "SparsePrefill", "Torch",
+                "VideoFrames", crypto,
             ],
             swiftSettings: settings),
         .executableTarget(
@@ -91,7 +95,9 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(
             name: "zipvl-bench",
-            dependencies: ["EmbeddedModel", "LongVA", "SparsePrefill", "Torch", argumentParser],
+            dependencies: [
+                "EmbeddedModel", "LongVA", "Plotting", "SparsePrefill", "Torch", argumentParser,
+            ],
             exclude: ["compare_transformers.py"], swiftSettings: settings),
         .executableTarget(
             name: "zipvl-bench-io", dependencies: ["VideoFrames", argumentParser],
@@ -131,7 +137,7 @@ let package = Package(
         .testTarget(
             name: "RunnerTests",
             dependencies: [
-                "Jobs", "LongVA", "Runner", "SparsePrefill", "Torch", "VideoFrames",
+                "Jobs", "LongVA", "Plotting", "Runner", "SparsePrefill", "Torch", "VideoFrames",
                 "storm-worker", crypto, grdb,
             ],
             swiftSettings: settings),
