@@ -49,7 +49,9 @@ let package = Package(
                 .embedInCode("Kernels/gather.cu"),
                 .embedInCode("Kernels/matvec.cu"),
                 .embedInCode("Kernels/norms.cu"),
+                .embedInCode("Kernels/probe.cu"),
                 .embedInCode("Kernels/rope.cu"),
+                .embedInCode("Kernels/select.cu"),
                 .embedInCode("Kernels/sampling.cu"),
             ],
             swiftSettings: settings),
@@ -60,6 +62,9 @@ let package = Package(
         .target(
             name: "EmbeddedModel", exclude: ["README.md", "training"],
             resources: [.copy("model")], swiftSettings: settings),
+
+        // Figures as SVG.
+        .target(name: "Plotting", swiftSettings: settings),
 
         // Video and queue.
         .target(name: "VideoFrames", dependencies: ["CFFmpeg"], swiftSettings: settings),
@@ -77,7 +82,8 @@ let package = Package(
         .target(
             name: "Runner",
             dependencies: [
-                "EmbeddedModel", "Jobs", "LongVA", "SparsePrefill", "Torch", "VideoFrames", crypto,
+                "EmbeddedModel", "Jobs", "LongVA", "Plotting", "SparsePrefill", "Torch",
+                "VideoFrames", crypto,
             ],
             swiftSettings: settings),
         .executableTarget(
@@ -89,7 +95,9 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(
             name: "zipvl-bench",
-            dependencies: ["EmbeddedModel", "LongVA", "SparsePrefill", "Torch", argumentParser],
+            dependencies: [
+                "EmbeddedModel", "LongVA", "Plotting", "SparsePrefill", "Torch", argumentParser,
+            ],
             exclude: ["compare_transformers.py"], swiftSettings: settings),
         .executableTarget(
             name: "zipvl-bench-io", dependencies: ["VideoFrames", argumentParser],
@@ -129,7 +137,7 @@ let package = Package(
         .testTarget(
             name: "RunnerTests",
             dependencies: [
-                "Jobs", "LongVA", "Runner", "SparsePrefill", "Torch", "VideoFrames",
+                "Jobs", "LongVA", "Plotting", "Runner", "SparsePrefill", "Torch", "VideoFrames",
                 "storm-worker", crypto, grdb,
             ],
             swiftSettings: settings),

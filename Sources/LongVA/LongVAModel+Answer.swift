@@ -112,6 +112,7 @@ extension LongVAModel {
         try progress("prefill", 0)
         let (logits, reports) = try decoder.prefill(prompt, plan: plan, cache: &cache) { layer, x in
             if trace.wantsHiddenStates {
+                let x = try x()
                 try trace.addFloats("hidden.\(layer)", x.reshaped([x.shape[1], -1]))
             }
             try progress("prefill", Double(layer) / Double(decoder.configuration.layerCount))

@@ -7,8 +7,8 @@ extension Tensor {
     /// Numbers spread evenly over [-bound, bound), made on the device. Each is a hash of the seed, the stream and its
     /// place, so that they are the same on every device and in every run.
     ///
-    /// A row is what SplitMix64 (Steele, Lea and Flood) gives from a state of its own, but for the sign that its
-    /// shifts carry along.
+    /// SplitMix64's finalizer (Steele, Lea and Flood), but for the sign that its shifts carry along, of a row's
+    /// number and a column's: int64 tensors cannot be added through this ABI, but they can be joined by bits.
     package static func uniform(
         _ shape: [Int], bound: Float = 1, seed: UInt64, stream: Int, _ dtype: DType = .float32,
         on device: Device = .cpu
@@ -21,7 +21,7 @@ extension Tensor {
         let golden: UInt64 = 0x9E37_79B9_7F4A_7C15
         let start = mixed(seed ^ mixed(UInt64(bitPattern: Int64(stream)) &+ golden))
         let steps = try Tensor(
-            (0..<width).map { Int64(bitPattern: (UInt64($0) &+ 1) &* golden) },
+            (0..<width).map { Int64(bitPattern: mixed(UInt64($0) &* golden)) },
             shape: [1, width], on: device)
         let most = max(1, randomAtOnce / width)
         var first = 0
@@ -31,7 +31,7 @@ extension Tensor {
                 (first..<first + count).map {
                     Int64(bitPattern: mixed(start &+ UInt64($0) &* 0xD1B5_4A32_D192_ED03))
                 }, shape: [count, 1], on: device)
-            let whole = try hashed(states + steps).converted(to: .float32)
+            let whole = try hashed(xor(states, steps)).converted(to: .float32)
             let values = try whole * (bound / Float(1 << 23)) - scalar(bound)
             try flat.narrowed(0, from: first, count: count).overwrite(with: values)
             first += count
@@ -45,11 +45,14 @@ extension Tensor {
         for (shift, factor) in [
             (Int64(30), 0xBF58_476D_1CE4_E5B9 as UInt64), (27, 0x94D0_49BB_1331_11EB),
         ] {
-            let shifted = try z.shiftedRight(scalar(shift))
-            z = try dispatchOne("aten::bitwise_xor", "Tensor", .tensor(z), .tensor(shifted))
+            z = try xor(z, z.shiftedRight(scalar(shift)))
             z = try z * scalar(Int64(bitPattern: factor))
         }
         return try z.shiftedRight(scalar(Int64(40))).bitwiseAnd(scalar(Int64(0xFF_FFFF)))
+    }
+
+    private static func xor(_ a: Tensor, _ b: Tensor) throws(TorchError) -> Tensor {
+        try dispatchOne("aten::bitwise_xor", "Tensor", .tensor(a), .tensor(b))
     }
 
     private static func mixed(_ state: UInt64) -> UInt64 {

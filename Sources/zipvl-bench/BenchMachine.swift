@@ -22,9 +22,11 @@ struct BenchMachine: ParsableArguments {
         let library = try TorchLibrary.load(explicit: torch)
         if place != .cpu { try library.loadCUDA() }
         TorchLibrary.disableGradients()
+        var gpu: CUDADevice?
+        if case .cuda(let index) = place { gpu = try CUDADevice.device(index) }
         return LoadedMachine(
-            place: place, dtype: ModelOptions.resolve(.auto, on: place),
-            memory: DeviceMemory(place), torch: library.version, seed: seed)
+            place: place, dtype: ModelOptions.resolve(.auto, on: place), gpu: gpu,
+            torch: library.version, seed: seed)
     }
 }
 
@@ -32,17 +34,17 @@ struct LoadedMachine {
     let place: Device
     let dtype: DType
     /// `nil` on the CPU.
-    let memory: DeviceMemory?
+    let gpu: CUDADevice?
     let torch: String
     let seed: UInt64
 
     var isCPU: Bool { place == .cpu }
 
     /// The driver's name for a GPU.
-    var deviceName: String { memory?.name ?? "cpu" }
+    var deviceName: String { gpu?.name ?? "cpu" }
 
-    func weights(_ source: any TensorSource, _ format: WeightFormat) throws -> Weights {
-        try format.weights(source, self)
+    func weights(_ source: any TensorSource, _ format: WeightFormat) -> Weights {
+        format.weights(source, self)
     }
 
     /// Waits until what was queued for `tensor` is done.
@@ -66,11 +68,10 @@ enum WeightFormat: String, CaseIterable {
     /// e4m3 with one scale a row.
     case fp8
 
-    func weights(_ source: any TensorSource, _ machine: LoadedMachine) throws -> Weights {
-        guard self == .asIs else {
-            throw ValidationError("--weights fp8: this build has no such weights")
-        }
-        return Weights(source, device: machine.place, dtype: machine.dtype)
+    func weights(_ source: any TensorSource, _ machine: LoadedMachine) -> Weights {
+        Weights(
+            source, device: machine.place, dtype: machine.dtype,
+            format: self == .asIs ? .asIs : .e4m3)
     }
 }
 

@@ -18,11 +18,24 @@ extension DecoderRun {
         return (low + high) / 2
     }
 
+    /// The variant with the factors that hold for hidden states as large as they enter: within some 10 % of its shares.
+    func estimated(_ variant: PrefillVariant) -> PrefillVariant {
+        guard planted != nil, let shares = variant.shares else { return variant }
+        // The embeddings are spread evenly over [-1, 1].
+        let size = (1.0 / 3).squareRoot()
+        var variant = variant
+        variant.stretch = shares.map {
+            Float(size * PlantedColumns.stretch(keeping: $0, tau: variant.configuration.tau))
+        }
+        return variant
+    }
+
     /// Stretches the planted grades until every layer keeps its share of n tokens.
     ///
     /// The layers hardly touch one another's: each round measures all of them in one prefill, without rounding up to
     /// a bucket, and moves each by what the normal distribution says is missing.
-    /// - Parameter start: the factors of another length.
+    /// - Parameter start: the factors of another length or of weights in another form; they are good enough when they
+    ///   keep every share to 2 %.
     /// - Returns: the variant with its factors, and the largest deviation of a layer, relative to its share.
     func calibrated(
         _ variant: PrefillVariant, tokens n: Int, start: [Float]? = nil
@@ -30,9 +43,8 @@ extension DecoderRun {
         guard planted != nil, let shares = variant.shares else { return (variant, 0) }
         let tau = variant.configuration.tau
         let goals = shares.map { PlantedColumns.stretch(keeping: $0, tau: tau) }
-        // The embeddings are spread evenly over [-1, 1].
-        let size = (1.0 / 3).squareRoot()
-        var stretch = start?.map(Double.init) ?? goals.map { $0 * size }
+        var stretch = (start ?? estimated(variant).stretch).map(Double.init)
+        let tolerance = start == nil ? Self.tolerance : 2 * Self.tolerance
         var best = (variant: variant, deviation: Double.infinity)
         for _ in 0..<Self.rounds {
             var trial = variant
@@ -44,7 +56,7 @@ extension DecoderRun {
                 trial.configuration.selectBucket = variant.configuration.selectBucket
                 best = (trial, deviation)
             }
-            if deviation < Self.tolerance { break }
+            if deviation < tolerance { break }
             for layer in stretch.indices {
                 let seen = PlantedColumns.stretch(
                     keeping: min(max(kept[layer], 0.001), 0.999), tau: tau)

@@ -35,7 +35,9 @@ struct DecoderLine: Encodable {
     let attn_pairs_pct: Double
     let attn_flops_saved_pct: Double
     let llm_flops_saved_pct: Double
+    /// All that the process held: weights, CUDA's context, prefill. On the CPU resident memory of this process.
     let peak_memory_mib: Int?
+    let peak_memory_above_start_mib: Int?
     let peak_memory_ratio_to_full: Double?
     /// Shares of this method's own prefill time; on a GPU, where work is queued, not told.
     let attention_pct: Double?
@@ -61,6 +63,9 @@ struct DecoderLine: Encodable {
         let deviation: Double?
         var times = Measurement()
         var result: DecoderRun.Result?
+        var memory: MemoryBenchmark.Line?
+
+        var peakBytes: Int? { memory?.peak_bytes ?? result?.peakBytes }
     }
 
     init(_ run: Run, _ result: DecoderRun.Result, full: Run?, fullAsIs: Run?, _ setting: Setting) {
@@ -103,9 +108,10 @@ struct DecoderLine: Encodable {
         attn_flops_saved_pct =
             100 * (1 - result.ledger.attentionUsed / result.ledger.attentionDense)
         llm_flops_saved_pct = 100 * (1 - result.ledger.decoderUsed / result.ledger.decoderDense)
-        peak_memory_mib = result.peakBytes.map { $0 >> 20 }
-        peak_memory_ratio_to_full = result.peakBytes.flatMap { peak in
-            full?.result?.peakBytes.map { Double(peak) / Double($0) }
+        peak_memory_mib = run.peakBytes.map { $0 >> 20 }
+        peak_memory_above_start_mib = run.memory.map { $0.above_start_bytes >> 20 }
+        peak_memory_ratio_to_full = run.peakBytes.flatMap { peak in
+            full?.peakBytes.map { Double(peak) / Double($0) }
         }
         func percent(_ stages: PrefillProfile.Stage...) -> Double? {
             guard setting.machine.isCPU else { return nil }

@@ -1,15 +1,8 @@
-import Glibc
+import Torch
 
 /// Turns the engine's own kernels on and off.
 enum KernelSwitch: String, CaseIterable {
     case on, off
 
-    static let variable = "ZIPVL_KERNELS"
-
-    func apply() {
-        switch self {
-        case .on: unsetenv(Self.variable)
-        case .off: setenv(Self.variable, "off", 1)
-        }
-    }
+    func apply() { Kernels.isEnabled = self == .on }
 }

@@ -59,6 +59,9 @@ struct PrefillBenchmark: ParsableCommand {
     @Option(help: "The engine's own kernels: on or off.")
     var kernels: String = "on"
 
+    @Flag(help: "Measure peak memory too, each in a process of its own.")
+    var memory = false
+
     @Flag(
         inversion: .prefixedNo,
         help: "First compare every method with the plain operators, at 2,304 tokens or fewer.")
@@ -112,21 +115,28 @@ struct PrefillBenchmark: ParsableCommand {
         let tau = search ? try decoders[0].tau(keeping: ratio) : self.tau
         let bucket = selectBucket ?? (machine.isCPU ? 1 : 256)
 
-        /// By `PrefillVariant.key`: what another length starts from.
+        /// By `PrefillVariant.key` and `kindredKey`: what another length or variant starts from.
         var factors: [String: [Float]] = [:]
-        func prepared(_ n: Int) throws -> [(run: DecoderLine.Run, decoder: DecoderRun)] {
+        func prepared(
+            _ n: Int, isCalibrated: Bool = true
+        ) throws -> [(run: DecoderLine.Run, decoder: DecoderRun)] {
             try decoders.flatMap { decoder in
                 try parsed.methods.flatMap { name in
                     try decoder.variants(
                         name, tokens: n, ratio: plantRatio ?? ratio, tau: tau,
                         schedules: parsed.schedules, bucket: bucket
                     ).map { variant in
-                        guard variant.shares != nil else {
-                            return (DecoderLine.Run(variant: variant, deviation: nil), decoder)
+                        guard variant.shares != nil, isCalibrated else {
+                            return (
+                                DecoderLine.Run(
+                                    variant: decoder.estimated(variant), deviation: nil), decoder
+                            )
                         }
                         let found = try decoder.calibrated(
-                            variant, tokens: n, start: factors[variant.key])
+                            variant, tokens: n,
+                            start: factors[variant.key] ?? factors[variant.kindredKey])
                         factors[variant.key] = found.variant.stretch
+                        factors[variant.kindredKey] = found.variant.stretch
                         return (
                             DecoderLine.Run(
                                 variant: found.variant, deviation: found.deviation), decoder
@@ -138,7 +148,7 @@ struct PrefillBenchmark: ParsableCommand {
 
         if check, parsed.kernels == .on {
             let n = min(parsed.tokens.min() ?? 2304, 2304)
-            for (run, decoder) in try prepared(n) {
+            for (run, decoder) in try prepared(n, isCalibrated: false) {
                 let check = try PrefillCheck(run.variant, tokens: n, on: decoder)
                 try printLine(check)
                 guard check.passed else {
@@ -180,6 +190,13 @@ struct PrefillBenchmark: ParsableCommand {
                 lines[index].result = result
             }
         }
+        if memory {
+            for index in lines.indices {
+                lines[index].memory = try MemoryBenchmark.measured(
+                    lines[index].variant, tokens: n, isPlanted: plantRatio != nil, sizes,
+                    machine, torch: self.machine.torch)
+            }
+        }
         let setting = DecoderLine.Setting(
             shape: shape, machine: machine, kernels: kernels, tokens: n, roofline: rates)
         func full(_ weights: WeightFormat) -> DecoderLine.Run? {
@@ -192,56 +209,6 @@ struct PrefillBenchmark: ParsableCommand {
                     line, result, full: full(line.variant.weights), fullAsIs: full(.asIs),
                     setting))
         }
-    }
-}
-
-/// The sizes of a random decoder.
-struct DecoderOptions: ParsableArguments {
-    @Option(help: "longva-7b or tiny, instead of the sizes below.")
-    var shape: String?
-
-    @Flag(help: "Weights from the seed: the only ones that this command has.")
-    var random = false
-
-    @Option(help: "Layers of the decoder.")
-    var layers: Int = 8
-
-    @Option(help: "Hidden size.")
-    var hidden: Int = 1024
-
-    @Option(help: "Width of the feed-forward layer.")
-    var feedForward: Int = 2816
-
-    @Option(help: "Query heads.")
-    var heads: Int = 16
-
-    @Option(help: "Key/value heads.")
-    var keyValueHeads: Int = 4
-
-    func validate() throws { _ = try resolved() }
-
-    func resolved() throws -> ModelShape {
-        if let shape {
-            guard let named = ModelShape.named(shape) else {
-                let known = ModelShape.all.map(\.name).joined(separator: ", ")
-                throw ValidationError("--shape: \(shape) is none of \(known)")
-            }
-            return named
-        }
-        guard layers > 0, hidden > 0, feedForward > 0 else {
-            throw ValidationError("--layers, --hidden and --feed-forward must be positive")
-        }
-        guard heads > 0, keyValueHeads > 0, heads % keyValueHeads == 0, hidden % (2 * heads) == 0
-        else {
-            throw ValidationError(
-                "\(heads) heads over \(keyValueHeads) key/value heads do not divide \(hidden)")
-        }
-        return ModelShape(
-            name: "\(layers)x\(hidden)",
-            configuration: LongVAConfiguration(
-                decoderLayers: layers, hiddenSize: hidden, intermediateSize: feedForward,
-                heads: heads, keyValueHeads: keyValueHeads, vocabularySize: 512),
-            vision: ModelShape.tiny.vision)
     }
 }
 

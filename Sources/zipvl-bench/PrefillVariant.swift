@@ -19,6 +19,8 @@ struct PrefillVariant {
 
     /// What its calibration depends on.
     var key: String { "\(name) \(weights.rawValue) \(schedule?.rawValue ?? "")" }
+    /// What it depends on most.
+    var kindredKey: String { schedule?.rawValue ?? "" }
 
     static let names =
         PrefillMethod.allCases.map(\.rawValue) + ["zipvl:rows=keys", "zipvl:ffn=kept"]

@@ -14,10 +14,15 @@ enum ResidentMemory {
         try? Data("5".utf8).write(to: URL(fileURLWithPath: "/proc/self/clear_refs"))
     }
 
-    /// VmHWM in bytes; `nil` where the kernel does not tell.
-    static func peak() -> Int? {
+    /// The most that was resident, in bytes; `nil` where the kernel does not tell.
+    static func peak() -> Int? { field("VmHWM:") }
+
+    /// What is resident now.
+    static func now() -> Int? { field("VmRSS:") }
+
+    private static func field(_ name: String) -> Int? {
         guard let text = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
-            let line = text.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
+            let line = text.split(separator: "\n").first(where: { $0.hasPrefix(name) }),
             let kibibytes = line.split(whereSeparator: \.isWhitespace).dropFirst().first
         else { return nil }
         return Int(kibibytes).map { $0 << 10 }

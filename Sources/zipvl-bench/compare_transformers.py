@@ -212,7 +212,8 @@ def measure_ours(options):
             "--runs", str(options.runs), "--no-check")
     if options.decode:
         lines += run_bench(
-            options, "decode", *common, "--tokens", options.decode, "--weights", options.weights)
+            options, "decode", *common, "--contexts", options.decode, "--weights", options.weights,
+            "--steps", str(options.new_tokens), "--runs", str(options.runs), "--no-plain", "--no-apart")
     return lines
 
 
@@ -263,7 +264,7 @@ def table(options, figures, lines):
                 result.add(
                     f"decode after {count} tokens, {weights}" + (" (transformers with FlashAttention-2)" if flash else ""),
                     median(figures.get(("decode", count, flash), [])),
-                    ours("ms_per_token_median", benchmark="decode", tokens=count, batch=1, weights=weights),
+                    ours("ms_per_token_median", benchmark="decode", context=count, batch=1, weights=weights),
                     "ms a token")
     return result.markdown()
 

@@ -20,33 +20,6 @@ import Torch
         let total_ms_max: Double
     }
 
-    private static func run(
-        _ arguments: [String], in folder: TemporaryFolder
-    ) throws -> (code: Int32, output: Data, errors: String) {
-        let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        let program = URL(filePath: own).deletingLastPathComponent().appending(path: "zipvl-bench")
-        // Each stream goes to a file: a pipe that nobody empties would stop the program.
-        func stream(_ name: String) throws -> FileHandle {
-            let url = URL(filePath: folder.file(name))
-            try Data().write(to: url)
-            return try FileHandle(forWritingTo: url)
-        }
-        let process = Process()
-        process.executableURL = program
-        process.arguments = ["video"] + arguments
-        process.standardOutput = try stream("out")
-        process.standardError = try stream("err")
-        try process.run()
-        process.waitUntilExit()
-        func contents(_ name: String) throws -> Data {
-            try Data(contentsOf: URL(filePath: folder.file(name)))
-        }
-        return (
-            process.terminationStatus, try contents("out"),
-            String(decoding: try contents("err"), as: UTF8.self)
-        )
-    }
-
     @Test func `The answer about given frames is the reference's, and every stage is timed`() throws
     {
         try LoadedTorch.load()
@@ -62,9 +35,9 @@ import Torch
         let expected = Array(greedy.prefix { !ends.contains($0) })
         try #require(expected.count > 4)
 
-        let (code, output, errors) = try Self.run(
+        let (code, output, errors) = try BenchProcess.run(
             [
-                "--model", reference.directory, "--frames-file", folder.file("frames.rgb"),
+                "video", "--model", reference.directory, "--frames-file", folder.file("frames.rgb"),
                 "--question", facts.question, "--max-new-tokens", "\(greedy.count)", "--tau", "",
                 "--runs", "2",
             ], in: folder)
@@ -93,8 +66,8 @@ import Torch
         let side = try reference.facts().image_side
         let bytes = side * side * 3 + 1
         try Data(count: bytes).write(to: URL(filePath: folder.file("frames.rgb")))
-        let (code, output, errors) = try Self.run(
-            ["--model", reference.directory, "--frames-file", folder.file("frames.rgb")],
+        let (code, output, errors) = try BenchProcess.run(
+            ["video", "--model", reference.directory, "--frames-file", folder.file("frames.rgb")],
             in: folder)
         #expect(code != 0)
         #expect(output.isEmpty)

@@ -1,5 +1,6 @@
 import Foundation
 import Jobs
+import Plotting
 import Synchronization
 import Testing
 import VideoFrames

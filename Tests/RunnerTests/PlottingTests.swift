@@ -1,6 +1,7 @@
 import Foundation
 import FoundationXML
 import Jobs
+import Plotting
 import Testing
 
 @testable import Runner
@@ -57,13 +58,13 @@ import Testing
     @Test func `names at the ends of lines keep their order and their distance`() {
         let area = PlotRect(x: 0, y: 0, width: 10, height: 100)
         let wanted = [96.0, 20, 97, 95, 22]
-        let places = LayerFigure.apart(wanted, by: 15, within: area)
+        let places = LabelLayout.apart(wanted, by: 15, within: area)
         let order = wanted.indices.sorted { wanted[$0] < wanted[$1] }
         for (above, below) in zip(order, order.dropFirst()) {
             #expect(places[below] - places[above] >= 15)
         }
         #expect(places.allSatisfy { $0 <= 100 })
-        #expect(LayerFigure.apart([10, 50], by: 15, within: area) == [10, 50])
+        #expect(LabelLayout.apart([10, 50], by: 15, within: area) == [10, 50])
     }
 
     // MARK: Files

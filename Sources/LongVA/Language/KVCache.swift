@@ -39,20 +39,20 @@ package struct KVCache {
     ///
     /// - Parameters:
     ///   - keys, values: [1, Hkv, K, d]
-    ///   - positions: original positions of the K entries, ascending.
+    ///   - positions: original positions of the K entries, ascending; only a quantised layer asks.
     ///   - salient: entries in 0..<K that a quantised layer keeps in four bits, one list for all KV
     ///     heads or one for each; `nil` is all. A layer that is not quantised ignores it.
     ///   - keyBias: what the key projection adds before RoPE, [Hkv d].
     mutating func fill(
-        keys: Tensor, values: Tensor, positions: [Int], salient: [[Int]]?, keyBias: Tensor?,
-        rotary: RotaryEmbedding
+        keys: Tensor, values: Tensor, positions: @autoclosure () throws -> [Int],
+        salient: [[Int]]?, keyBias: Tensor?, rotary: RotaryEmbedding
     ) throws {
         if plan.quantizes(layers.count) {
             let bias = plan.removesKeyBias ? keyBias : nil
             layers.append(
                 .quantized(
                     try QuantizedEntries(
-                        keys: keys, values: values, positions: positions, salient: salient,
+                        keys: keys, values: values, positions: positions(), salient: salient,
                         bias: bias.map {
                             RotatedKeyBias(bias: $0, headWidth: keys.shape[3], rotary: rotary)
                         },

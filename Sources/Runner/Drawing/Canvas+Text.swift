@@ -1,3 +1,5 @@
+package import Plotting
+
 extension Canvas {
     /// Where a text stands on its point.
     package enum Anchor: Sendable { case start, middle, end }

@@ -1,3 +1,4 @@
+package import Plotting
 package import VideoFrames
 
 /// A figure that is drawn pixel by pixel. What lies outside is cut off.

@@ -1,3 +1,4 @@
+import Plotting
 package import VideoFrames
 
 /// Draws the frames that the sampler takes of a video, each with its index and time.

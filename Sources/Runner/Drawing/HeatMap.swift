@@ -1,3 +1,5 @@
+import Plotting
+
 /// A table of shares as coloured cells with their numbers, both axes named.
 package struct HeatMap: Sendable {
     package var title: String

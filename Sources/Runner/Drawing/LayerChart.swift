@@ -1,3 +1,5 @@
+import Plotting
+
 /// For each layer the kept share of the prompt as a bar, and beside it the kept share of each frame's visual
 /// tokens as a strip of colours.
 struct LayerChart {

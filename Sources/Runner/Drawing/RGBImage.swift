@@ -1,3 +1,5 @@
+import Plotting
+
 /// An RGB picture in memory.
 package struct RGBImage: Sendable, Equatable {
     package let width: Int

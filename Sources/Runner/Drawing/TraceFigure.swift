@@ -1,3 +1,4 @@
+import Plotting
 import VideoFrames
 
 /// Draws a trace: the frames as each layer saw them, and how much each layer kept of the prompt and of each

@@ -1,3 +1,5 @@
+import Plotting
+
 /// The kept share of the prompt by layer: a line for each method, a panel for each number of frames. Bands
 /// hold the middle half of the questions.
 package struct LayerFigure: Sendable {
@@ -102,7 +104,7 @@ package struct LayerFigure: Sendable {
         let ends = ratios.map { ratio in
             frame.vertical.pixel(ratio.layers.last?.mean ?? 0)
         }
-        let places = Self.apart(ends, by: Self.valueFont + 3, within: frame.area)
+        let places = LabelLayout.apart(ends, by: Self.valueFont + 3, within: frame.area)
         for (index, ratio) in ratios.enumerated() {
             let color = PlotStyle.line(index).color
             let right = frame.horizontal.pixel(Double(ratio.layers.count - 1))
@@ -114,23 +116,5 @@ package struct LayerFigure: Sendable {
                 ratio.method, at: PlotPoint(x: frame.area.right + 17, y: places[index] + 4),
                 .init(size: Self.valueFont, color: color, isBold: true))
         }
-    }
-
-    /// Heights as near to the wanted ones as `distance` between neighbours lets them be, in their order.
-    static func apart(
-        _ wanted: [Double], by distance: Double, within area: PlotRect
-    ) -> [Double] {
-        let order = wanted.indices.sorted { (wanted[$0], $0) < (wanted[$1], $1) }
-        var places = wanted
-        // Downwards, then from the bottom upwards where that ran out of the panel.
-        for (above, below) in zip(order, order.dropFirst()) {
-            places[below] = max(places[below], places[above] + distance)
-        }
-        var limit = area.bottom
-        for index in order.reversed() {
-            places[index] = min(places[index], limit)
-            limit = places[index] - distance
-        }
-        return places
     }
 }

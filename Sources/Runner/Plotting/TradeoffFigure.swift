@@ -1,3 +1,5 @@
+import Plotting
+
 /// Right answers over what they cost: for each number of frames a panel over the attention's FLOPs and one
 /// over the decoder's, in percent of full attention on all visual tokens. Bars are 95 % Wilson intervals;
 /// the band is the baseline's. Points that differ in numbers only are joined.

@@ -1,3 +1,5 @@
+import Plotting
+
 /// One panel of `TradeoffFigure`: all methods at one number of frames over one cost.
 struct TradeoffPanel {
     enum Cost: CaseIterable {

@@ -26,6 +26,8 @@ extension KernelSource {
     package static let gather = KernelSource("gather", PackageResources.gather_cu)
     package static let matvec = KernelSource("matvec", PackageResources.matvec_cu)
     package static let norms = KernelSource("norms", PackageResources.norms_cu)
+    package static let probe = KernelSource("probe", PackageResources.probe_cu)
     package static let rope = KernelSource("rope", PackageResources.rope_cu)
+    package static let select = KernelSource("select", PackageResources.select_cu)
     package static let sampling = KernelSource("sampling", PackageResources.sampling_cu)
 }

@@ -26,29 +26,29 @@ package enum ColorMap {
 
 /// A colour by how it looks: equal distances look equally far (B. Ottosson, "A perceptual color space
 /// for image processing", 2020; the matrices are those of that page).
-struct OKLab {
+package struct OKLab {
     /// 0 black, 1 white.
-    var lightness: Double
-    var a: Double
-    var b: Double
+    package var lightness: Double
+    package var a: Double
+    package var b: Double
 
-    init(lightness: Double, a: Double, b: Double) {
+    package init(lightness: Double, a: Double, b: Double) {
         (self.lightness, self.a, self.b) = (lightness, a, b)
     }
 
-    init(lightness: Double, chroma: Double, degrees: Double) {
+    package init(lightness: Double, chroma: Double, degrees: Double) {
         let angle = degrees * .pi / 180
         self.init(lightness: lightness, a: chroma * cos(angle), b: chroma * sin(angle))
     }
 
-    func mixed(with other: OKLab, _ share: Double) -> OKLab {
+    package func mixed(with other: OKLab, _ share: Double) -> OKLab {
         OKLab(
             lightness: lightness + (other.lightness - lightness) * share,
             a: a + (other.a - a) * share, b: b + (other.b - b) * share)
     }
 
     /// The nearest sRGB colour, channel by channel.
-    var color: RGBColor {
+    package var color: RGBColor {
         func cube(_ value: Double) -> Double { value * value * value }
         let l = cube(lightness + 0.3963377774 * a + 0.2158037573 * b)
         let m = cube(lightness - 0.1055613458 * a - 0.0638541728 * b)
@@ -61,12 +61,12 @@ struct OKLab {
 }
 
 /// The transfer function of sRGB (IEC 61966-2-1).
-enum SRGB {
-    static func linear(_ value: Double) -> Double {
+package enum SRGB {
+    package static func linear(_ value: Double) -> Double {
         value <= 0.04045 ? value / 12.92 : pow((value + 0.055) / 1.055, 2.4)
     }
 
-    static func byte(_ linear: Double) -> UInt8 {
+    package static func byte(_ linear: Double) -> UInt8 {
         let value = linear <= 0.0031308 ? 12.92 * linear : 1.055 * pow(linear, 1 / 2.4) - 0.055
         return UInt8((min(max(value, 0), 1) * 255).rounded())
     }

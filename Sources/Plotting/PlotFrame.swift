@@ -1,30 +1,30 @@
 /// The axes of a panel, and where values come to lie in it.
-struct PlotFrame: Sendable {
-    var area: PlotRect
-    var horizontal: PlotScale
-    var vertical: PlotScale
+package struct PlotFrame: Sendable {
+    package var area: PlotRect
+    package var horizontal: PlotScale
+    package var vertical: PlotScale
 
-    static let axisFont = SVGDrawing.Font(size: 11.5, color: .gray)
-    static let titleFont = SVGDrawing.Font(size: 12)
+    package static let axisFont = SVGDrawing.Font(size: 11.5, color: .gray)
+    package static let titleFont = SVGDrawing.Font(size: 12)
 
-    init(area: PlotRect, x: ClosedRange<Double>, y: ClosedRange<Double>) {
+    package init(area: PlotRect, x: ClosedRange<Double>, y: ClosedRange<Double>) {
         self.area = area
         horizontal = PlotScale(values: x, start: area.x, end: area.right)
         vertical = PlotScale(values: y, start: area.bottom, end: area.y)
     }
 
     /// "64 frames, 500 questions"
-    static func heading(frames: Int, questions: Int) -> String {
+    package static func heading(frames: Int, questions: Int) -> String {
         "\(frames) frame\(frames == 1 ? "" : "s"), "
             + "\(questions) question\(questions == 1 ? "" : "s")"
     }
 
-    func point(_ x: Double, _ y: Double) -> PlotPoint {
+    package func point(_ x: Double, _ y: Double) -> PlotPoint {
         PlotPoint(x: horizontal.pixel(x), y: vertical.pixel(y))
     }
 
     /// Lines across at the ticks, numbers, and what the axes mean: the vertical one's title stands over it.
-    func draw(
+    package func draw(
         on drawing: inout SVGDrawing, xTitle: String, yTitle: String, xTicks: [Double],
         yTicks: [Double]
     ) {

@@ -1,39 +1,53 @@
-import Foundation
+import Glibc
 
 /// Finds places for labels beside the points that they name, so that they cover one another and what is
 /// drawn as little as can be: each label in turn takes its cheapest place, and again when all have one.
-struct LabelLayout {
-    struct Label {
+package struct LabelLayout {
+    package struct Label {
         /// Places that the label may stand beside; the first is preferred by a little.
-        var anchors: [PlotPoint]
-        var width: Double
-        var height: Double
+        package var anchors: [PlotPoint]
+        package var width: Double
+        package var height: Double
         /// Pixels from the anchor that may be taken at most.
-        var reach: Double
+        package var reach: Double
+
+        package init(anchors: [PlotPoint], width: Double, height: Double, reach: Double) {
+            self.anchors = anchors
+            self.width = width
+            self.height = height
+            self.reach = reach
+        }
     }
 
-    struct Placed: Equatable {
-        var area: PlotRect
-        var anchor: PlotPoint
-        var distance: Double
+    package struct Placed: Equatable {
+        package var area: PlotRect
+        package var anchor: PlotPoint
+        package var distance: Double
     }
 
-    struct Obstacle {
-        var area: PlotRect
+    package struct Obstacle {
+        package var area: PlotRect
         /// What a covered square pixel costs. A pixel of distance costs 1.
-        var weight: Double
+        package var weight: Double
+
+        package init(area: PlotRect, weight: Double) {
+            self.area = area
+            self.weight = weight
+        }
     }
 
     /// Labels stay inside.
-    var bounds: PlotRect
-    var obstacles: [Obstacle] = []
+    package var bounds: PlotRect
+    package var obstacles: [Obstacle] = []
+
+    package init(bounds: PlotRect) { self.bounds = bounds }
 
     private static let labelWeight = 12.0
     private static let outside = 1e6
     private static let passes = 4
 
     /// Small squares along a line, as obstacles.
-    mutating func avoid(
+    package mutating func avoid(
         _ from: PlotPoint, _ to: PlotPoint, width: Double, weight: Double
     ) {
         let (dx, dy) = (to.x - from.x, to.y - from.y)
@@ -48,7 +62,7 @@ struct LabelLayout {
     }
 
     /// - Returns: in the order of `labels`; the same for the same labels
-    func place(_ labels: [Label]) -> [Placed] {
+    package func place(_ labels: [Label]) -> [Placed] {
         let candidates = labels.map(candidates)
         var chosen: [Placed?] = Array(repeating: nil, count: labels.count)
         for _ in 0..<Self.passes {
@@ -99,5 +113,23 @@ struct LabelLayout {
 
     private func cost(_ area: PlotRect, _ others: [PlotRect]) -> Double {
         others.reduce(0) { $0 + Self.labelWeight * area.overlap($1) }
+    }
+
+    /// Heights as near to the wanted ones as `distance` between neighbours lets them be, in their order.
+    package static func apart(
+        _ wanted: [Double], by distance: Double, within area: PlotRect
+    ) -> [Double] {
+        let order = wanted.indices.sorted { (wanted[$0], $0) < (wanted[$1], $1) }
+        var places = wanted
+        // Downwards, then from the bottom upwards where that ran out of the panel.
+        for (above, below) in zip(order, order.dropFirst()) {
+            places[below] = max(places[below], places[above] + distance)
+        }
+        var limit = area.bottom
+        for index in order.reversed() {
+            places[index] = min(places[index], limit)
+            limit = places[index] - distance
+        }
+        return places
     }
 }

@@ -1,40 +1,45 @@
 /// A place in a drawing: pixels, x to the right, y downwards.
-struct PlotPoint: Sendable, Equatable {
-    var x: Double
-    var y: Double
+package struct PlotPoint: Sendable, Equatable {
+    package var x: Double
+    package var y: Double
+
+    package init(x: Double, y: Double) {
+        self.x = x
+        self.y = y
+    }
 }
 
-struct PlotRect: Sendable, Equatable {
-    var x: Double
-    var y: Double
-    var width: Double
-    var height: Double
+package struct PlotRect: Sendable, Equatable {
+    package var x: Double
+    package var y: Double
+    package var width: Double
+    package var height: Double
 
-    var right: Double { x + width }
-    var bottom: Double { y + height }
+    package var right: Double { x + width }
+    package var bottom: Double { y + height }
 
-    init(x: Double, y: Double, width: Double, height: Double) {
+    package init(x: Double, y: Double, width: Double, height: Double) {
         (self.x, self.y, self.width, self.height) = (x, y, width, height)
     }
 
-    init(centre: PlotPoint, width: Double, height: Double) {
+    package init(centre: PlotPoint, width: Double, height: Double) {
         self.init(
             x: centre.x - width / 2, y: centre.y - height / 2, width: width, height: height)
     }
 
     /// The area that two rectangles share; 0 where they only touch.
-    func overlap(_ other: PlotRect) -> Double {
+    package func overlap(_ other: PlotRect) -> Double {
         let wide = min(right, other.right) - max(x, other.x)
         let high = min(bottom, other.bottom) - max(y, other.y)
         return wide > 0 && high > 0 ? wide * high : 0
     }
 
-    func contains(_ other: PlotRect) -> Bool {
+    package func contains(_ other: PlotRect) -> Bool {
         other.x >= x && other.y >= y && other.right <= right && other.bottom <= bottom
     }
 
     /// The point of the rectangle that is nearest to another one.
-    func nearest(to point: PlotPoint) -> PlotPoint {
+    package func nearest(to point: PlotPoint) -> PlotPoint {
         PlotPoint(x: min(max(point.x, x), right), y: min(max(point.y, y), bottom))
     }
 }

@@ -1,20 +1,26 @@
-import Foundation
+import Glibc
 
 /// Maps values of an axis to pixels.
-struct PlotScale: Sendable, Equatable {
-    var values: ClosedRange<Double>
+package struct PlotScale: Sendable, Equatable {
+    package var values: ClosedRange<Double>
     /// Pixels of the lower and of the upper end; the upper one is smaller on a vertical axis.
-    var start: Double
-    var end: Double
+    package var start: Double
+    package var end: Double
 
-    func pixel(_ value: Double) -> Double {
+    package init(values: ClosedRange<Double>, start: Double, end: Double) {
+        self.values = values
+        self.start = start
+        self.end = end
+    }
+
+    package func pixel(_ value: Double) -> Double {
         let span = values.upperBound - values.lowerBound
         guard span > 0 else { return (start + end) / 2 }
         return start + (value - values.lowerBound) / span * (end - start)
     }
 
     /// The widest of the steps 1, 2, 5, 10 ... that still gives `count` intervals or fewer over `span`.
-    static func step(over span: Double, atMost count: Int) -> Double {
+    package static func step(over span: Double, atMost count: Int) -> Double {
         guard span > 0, span.isFinite, count > 0 else { return 1 }
         let least = span / Double(count)
         let power = pow(10, floor(log10(least)))
@@ -24,7 +30,7 @@ struct PlotScale: Sendable, Equatable {
     }
 
     /// Round numbers within the axis.
-    func ticks(atMost count: Int) -> [Double] {
+    package func ticks(atMost count: Int) -> [Double] {
         let step = Self.step(over: values.upperBound - values.lowerBound, atMost: count)
         let first = Int((values.lowerBound / step - 1e-9).rounded(.up))
         let last = Int((values.upperBound / step + 1e-9).rounded(.down))
@@ -32,7 +38,7 @@ struct PlotScale: Sendable, Equatable {
     }
 
     /// "20", "0.4"
-    static func text(_ value: Double) -> String {
+    package static func text(_ value: Double) -> String {
         let hundredths = (value * 100).rounded() / 100
         return hundredths == hundredths.rounded() && abs(hundredths) < 1e9
             ? "\(Int(hundredths))" : "\(hundredths)"

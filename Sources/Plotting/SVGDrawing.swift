@@ -1,27 +1,33 @@
 /// Builds an SVG picture on white paper out of lines, marks and text that stays text.
-struct SVGDrawing: Sendable {
-    enum Anchor: String, Sendable { case start, middle, end }
+package struct SVGDrawing: Sendable {
+    package enum Anchor: String, Sendable { case start, middle, end }
 
     /// One look of text.
-    struct Font: Sendable, Equatable {
-        var size: Double
-        var color: RGBColor = .ink
-        var isBold = false
+    package struct Font: Sendable, Equatable {
+        package var size: Double
+        package var color: RGBColor = .ink
+        package var isBold = false
+
+        package init(size: Double, color: RGBColor = .ink, isBold: Bool = false) {
+            self.size = size
+            self.color = color
+            self.isBold = isBold
+        }
     }
 
-    let width: Double
-    let height: Double
+    package let width: Double
+    package let height: Double
     private var elements: [String] = []
 
     /// - Parameter title: what a screen reader says
-    init(width: Double, height: Double, title: String) {
+    package init(width: Double, height: Double, title: String) {
         self.width = width
         self.height = height
         elements.append("<title>\(Self.escaped(title))</title>")
         elements.append(##"<rect width="100%" height="100%" fill="#fff"/>"##)
     }
 
-    var text: String {
+    package var text: String {
         let size = "\(Self.number(width))\" height=\"\(Self.number(height))"
         let box = "0 0 \(Self.number(width)) \(Self.number(height))"
         let head = [
@@ -31,7 +37,7 @@ struct SVGDrawing: Sendable {
         return (head + elements + ["</svg>"]).joined(separator: "\n") + "\n"
     }
 
-    mutating func line(
+    package mutating func line(
         _ from: PlotPoint, _ to: PlotPoint, _ color: RGBColor, width: Double = 1,
         opacity: Double = 1, isDashed: Bool = false
     ) {
@@ -41,7 +47,7 @@ struct SVGDrawing: Sendable {
         elements.append("<line \(a) \(b) \(style)/>")
     }
 
-    mutating func polyline(
+    package mutating func polyline(
         _ points: [PlotPoint], _ color: RGBColor, width: Double, opacity: Double = 1
     ) {
         elements.append(
@@ -50,21 +56,21 @@ struct SVGDrawing: Sendable {
     }
 
     /// - Parameter edge: the colour of the outline
-    mutating func polygon(
+    package mutating func polygon(
         _ points: [PlotPoint], fill: RGBColor, opacity: Double = 1, edge: RGBColor? = nil
     ) {
         elements.append(
             #"<polygon points="\#(Self.list(points))" "# + Self.fill(fill, opacity, edge) + "/>")
     }
 
-    mutating func rectangle(_ area: PlotRect, fill: RGBColor, opacity: Double = 1) {
+    package mutating func rectangle(_ area: PlotRect, fill: RGBColor, opacity: Double = 1) {
         let size = #"width="\#(Self.number(area.width))" height="\#(Self.number(area.height))""#
         elements.append(
             "<rect \(Self.pair(PlotPoint(x: area.x, y: area.y), "")) \(size) "
                 + Self.fill(fill, opacity, nil) + "/>")
     }
 
-    mutating func circle(
+    package mutating func circle(
         _ centre: PlotPoint, radius: Double, fill: RGBColor, edge: RGBColor? = nil
     ) {
         let place = #"cx="\#(Self.number(centre.x))" cy="\#(Self.number(centre.y))""#
@@ -75,7 +81,7 @@ struct SVGDrawing: Sendable {
     /// - Parameters:
     ///   - baseline: where the letters stand
     ///   - hasHalo: paper around the letters, so that lines do not run through them
-    mutating func text(
+    package mutating func text(
         _ text: String, at baseline: PlotPoint, _ font: Font, anchor: Anchor = .start,
         hasHalo: Bool = false
     ) {
@@ -121,7 +127,7 @@ struct SVGDrawing: Sendable {
     }
 
     /// At most two decimals, whatever the locale.
-    static func number(_ value: Double) -> String {
+    package static func number(_ value: Double) -> String {
         let hundredths = (value * 100).rounded() / 100
         guard hundredths.isFinite, abs(hundredths) < 1e9 else { return "0" }
         return hundredths == hundredths.rounded() ? "\(Int(hundredths))" : "\(hundredths)"
@@ -143,7 +149,7 @@ struct SVGDrawing: Sendable {
 
     /// About how wide text will be, in pixels. Helvetica's and Arial's widths by classes of letters, rounded
     /// up: who reads the picture may have another font.
-    static func width(of text: String, _ font: Font) -> Double {
+    package static func width(of text: String, _ font: Font) -> Double {
         let ems = text.reduce(0.0) { sum, character in
             switch character {
             case "i", "j", "l", ".", ",", ":", "|", "'": sum + 0.26

@@ -1,27 +1,29 @@
 /// How a line of a figure looks.
-struct PlotStyle: Sendable, Equatable {
-    enum Mark: Sendable, CaseIterable { case circle, square, triangle, diamond, wedge, pentagon }
+package struct PlotStyle: Sendable, Equatable {
+    package enum Mark: Sendable, CaseIterable {
+        case circle, square, triangle, diamond, wedge, pentagon
+    }
 
-    var color: RGBColor
-    var mark: Mark
+    package var color: RGBColor
+    package var mark: Mark
 
     /// Colours that stay apart for people who see few, and dark enough for text on paper
     /// (after Okabe and Ito, and Paul Tol).
-    static let colors = [
+    package static let colors = [
         RGBColor(0, 98, 160), RGBColor(200, 80, 0), RGBColor(0, 124, 92),
         RGBColor(166, 62, 130), RGBColor(122, 104, 0), RGBColor(84, 52, 150),
         RGBColor(34, 134, 178), RGBColor(136, 34, 60),
     ]
 
     /// The n-th line.
-    static func line(_ index: Int) -> PlotStyle {
+    package static func line(_ index: Int) -> PlotStyle {
         PlotStyle(
             color: colors[index % colors.count],
             mark: Mark.allCases[index % Mark.allCases.count])
     }
 
     /// The n-th method of one point, which has no line to tell it apart, but a name beside it.
-    static func single(_ index: Int) -> PlotStyle {
+    package static func single(_ index: Int) -> PlotStyle {
         PlotStyle(
             color: RGBColor(88, 90, 100), mark: Mark.allCases[index % Mark.allCases.count])
     }
@@ -29,7 +31,7 @@ struct PlotStyle: Sendable, Equatable {
 
 extension SVGDrawing {
     /// A mark of about equal area, whatever its shape.
-    mutating func mark(_ style: PlotStyle, at centre: PlotPoint, radius: Double) {
+    package mutating func mark(_ style: PlotStyle, at centre: PlotPoint, radius: Double) {
         func corners(_ offsets: [(x: Double, y: Double)]) -> [PlotPoint] {
             offsets.map { PlotPoint(x: centre.x + radius * $0.x, y: centre.y + radius * $0.y) }
         }
