@@ -22,11 +22,12 @@ package struct Weights {
         self.device = device
         self.dtype = dtype
         self.format = format
+        stacks = device != .cpu
     }
 
     /// Whether layers that read the same input keep one matrix: fewer and larger products. On the CPU the
     /// matrices stay as they lie in the mapped file, which several processes share.
-    package var stacks: Bool { device != .cpu }
+    package var stacks: Bool
 
     package subscript(_ name: String) -> Weights {
         var weights = self
