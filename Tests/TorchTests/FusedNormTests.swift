@@ -63,6 +63,15 @@ import Torch
         }
     }
 
+    @Test func aNormCalledForATensorGivesOne() throws {
+        let (x, _, weight, bias) = try inputs([3, 64], .bfloat16)
+        let rms = try RMSNorm(weight: weight, epsilon: 1e-6)
+        let layer = LayerNorm(weight: weight, bias: bias, epsilon: 1e-5)
+        let (a, b) = (try rms(x), try layer(x))
+        #expect(try a.isBitEqual(to: rms.plain(x).values))
+        #expect(try b.isBitEqual(to: layer.plain(x).values))
+    }
+
     /// Near a zero of the result the difference of two roundings is relative to what was added up.
     private func expectClose(
         _ actual: Tensor, _ expected: Tensor, _ format: ActivationFormat, _ dtype: DType,

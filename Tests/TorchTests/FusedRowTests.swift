@@ -109,6 +109,12 @@ import Torch
         // Halves that are not whole packs.
         let halves = try Tensor.random([4, 12], 1).fusedSwiGLU(on: Emulator())
         #expect(halves == nil)
+        // More than a block's shared memory holds.
+        let wide = try Tensor.random([1, 32768], 1)
+        let (quantized, same) = (
+            try wide.fusedGELU(as: .e4m3, on: Emulator()), try wide.fusedGELU(on: Emulator())
+        )
+        #expect(quantized == nil && same != nil)
     }
 }
 
