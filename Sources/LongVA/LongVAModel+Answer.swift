@@ -21,48 +21,19 @@ extension LongVAModel {
         return try answer(request, video, plan, trace: trace, progress: progress)
     }
 
-    /// Answers several questions, or one by several methods, about one video that is encoded once.
+    /// Answers one question about a video that was encoded before, as if it had been encoded for it.
     ///
-    /// - Returns: in the order of the requests; one that fails does not end the others. `visionMS` is
-    ///   the same in all.
-    /// - Parameter each: called with the index of a request and its result as soon as it is there
-    /// - Throws: what `progress` throws, and what the encoding throws.
-    package func answers(
-        to requests: [AnswerRequest], frames: FrameBatch,
-        progress: (String, Double) throws -> Void = { _, _ in },
-        each: (Int, Result<GeneratedAnswer, any Error>) -> Void = { _, _ in }
-    ) throws -> [Result<GeneratedAnswer, any Error>] {
+    /// - Parameter video: with its class attention where the request needs it
+    /// - Throws: as `answer(_:frames:progress:)`
+    package func answer(
+        _ request: AnswerRequest, video: EncodedVideo,
+        progress: (String, Double) throws -> Void = { _, _ in }
+    ) throws -> GeneratedAnswer {
         TorchLibrary.disableGradients()
-        let checks = requests.map { request in Result { try check(request, frames: frames.count) } }
-        let plans = requests.map { PrefillPlan($0.prefill) }
-        // What cannot be answered costs no pass through the tower.
-        let video =
-            try checks.contains { (try? $0.get()) != nil }
-            ? encode(
-                frames, classAttention: plans.contains { $0.policy.needsClassAttention },
-                progress: progress) : nil
-        return try requests.indices.map { index in
-            var interruption: (any Error)?
-            func tell() throws {
-                do {
-                    try progress("answers", Double(index) / Double(requests.count))
-                } catch {
-                    interruption = error
-                    throw error
-                }
-            }
-            try tell()
-            let result = Result {
-                try checks[index].get()
-                guard let video else { throw ModelError(.frames, "no frames were encoded") }
-                return try answer(
-                    requests[index], video, plans[index], trace: Trace(nil),
-                    progress: { _, _ in try tell() })
-            }
-            if let interruption { throw interruption }
-            each(index, result)
-            return result
-        }
+        try check(request, frames: video.frames)
+        return try answer(
+            request, video, PrefillPlan(request.prefill), trace: Trace(request.trace),
+            progress: progress)
     }
 
     private func answer(
@@ -161,7 +132,9 @@ extension LongVAModel {
     }
 
     /// Prompt length and memory, before anything is computed.
-    private func check(_ request: AnswerRequest, frames: Int) throws {
+    ///
+    /// - Throws: `ModelError` (`promptTooLong`, `wouldNotFit`)
+    package func check(_ request: AnswerRequest, frames: Int) throws {
         guard request.maxNewTokens > 0 else {
             throw ModelError(
                 .promptTooLong, "max-new-tokens must be positive, not \(request.maxNewTokens)")
@@ -179,7 +152,7 @@ extension LongVAModel {
         }
         if device == .cpu {
             try MemoryEstimate(
-                layout: layout, frames: frames, visionBatch: Self.visionBatch, promptTokens: n,
+                layout: layout, frames: frames, visionBatch: chunks.visionBatch, promptTokens: n,
                 newTokens: request.maxNewTokens, elementBytes: dtype.byteCount
             ).require(available: HostMemory.available(), promptTokens: n)
         }
