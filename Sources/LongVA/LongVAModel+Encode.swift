@@ -48,7 +48,8 @@ extension LongVAModel {
         for start in stride(from: 0, to: frames.count, by: chunks.visionBatch) {
             try progress("encode", Double(start) / Double(frames.count))
             let pixels = try PixelNormalization.normalized(
-                frames, from: start, count: min(chunks.visionBatch, frames.count - start), on: device)
+                frames, from: start, count: min(chunks.visionBatch, frames.count - start),
+                on: device)
             let features: Tensor  // [B, P, Dv]
             if classAttention {
                 let both = try visionTower.withClassAttention(pixels.converted(to: dtype))

@@ -22,7 +22,8 @@ extension Answer {
             kvCacheBytesDense: generated.kvCacheBytesDense,
             kvCacheBytesUsed: generated.kvCacheBytesUsed,
             // The child decodes beside the model, so both peaks may stand at once.
-            peakHostBytes: ProcessMemory.peakBytes + frames.childPeakBytes, peakDeviceBytes: reply.peakDeviceBytes,
+            peakHostBytes: ProcessMemory.peakBytes + frames.childPeakBytes,
+            peakDeviceBytes: reply.peakDeviceBytes,
             decodeVideoMS: frames.decodeMilliseconds, visionMS: generated.visionMS,
             prefillMS: generated.prefillMS, generateMS: generated.generateMS, totalMS: totalMS,
             warnings: frames.warnings + reply.warnings, substitutedFrames: frames.substituted,

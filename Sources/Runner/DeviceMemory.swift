@@ -18,7 +18,9 @@ package struct DeviceMemory: Sendable {
 extension DeviceMemory {
     /// `nil` on the CPU, and where the driver does not say.
     package init?(of device: Device) {
-        guard case .cuda(let index) = device, let found = try? CUDADevice.device(index) else { return nil }
+        guard case .cuda(let index) = device, let found = try? CUDADevice.device(index) else {
+            return nil
+        }
         self.init(total: Int64(found.totalMemory), free: { Int64(try found.freeMemory()) })
     }
 }

@@ -43,7 +43,8 @@ extension Doctor {
             guard let folder = KernelCache.folder else {
                 return Finding(
                     level: .warning, subject: "kernels",
-                    detail: "\(compiler); no folder to keep kernels in: every start compiles them again "
+                    detail:
+                        "\(compiler); no folder to keep kernels in: every start compiles them again "
                         + "(set ZIPVL_KERNEL_CACHE)")
             }
             return Finding(

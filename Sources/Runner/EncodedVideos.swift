@@ -1,5 +1,5 @@
 package import LongVA
-package import VideoFrames
+import VideoFrames
 
 /// What decides the visual tokens of a video; equal keys have equal tokens.
 package struct VideoKey: Sendable, Hashable {

@@ -96,7 +96,7 @@ package actor EngineActor {
     /// - Throws: `FramesMissing`; what the model throws
     package func answer(
         _ request: AnswerRequest, frames: FrameBatch?, model key: ModelKey, video: VideoKey?,
-        progress: @Sendable (String, Double) -> Void
+        progress: @escaping @Sendable (String, Double) -> Void
     ) throws -> Reply {
         let model = try loaded(key)
         // An encoding that failed or was not kept is not waited for.
@@ -194,7 +194,8 @@ package actor EngineActor {
     /// - Parameter video: the one kept video that `body` may be about
     /// - Returns: with a warning where it took a second time
     private func retryingSmaller<Value>(
-        _ model: any AnsweringModel, keeping video: VideoKey?, _ body: (_ isSmaller: Bool) throws -> Value
+        _ model: any AnsweringModel, keeping video: VideoKey?,
+        _ body: (_ isSmaller: Bool) throws -> Value
     ) throws -> (Value, warning: String?) {
         do {
             return (try body(false), nil)

@@ -100,7 +100,8 @@ package final class Checkpoint {
         guard let (file, storedName) = location[name] else {
             throw WeightError(directory, "has no tensor \(name)")
         }
-        let current = try loader.flatMap { $0.device == device ? $0 : nil } ?? StagedLoader(on: device)
+        let current =
+            try loader.flatMap { $0.device == device ? $0 : nil } ?? StagedLoader(on: device)
         loader = current
         return try current.tensor(storedName, of: file)
     }

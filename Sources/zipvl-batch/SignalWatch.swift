@@ -23,7 +23,9 @@ final class SignalWatch {
                     }
                     return
                 }
-                DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(Int(limit.components.seconds))) { _exit(128 + number) }
+                DispatchQueue.global().asyncAfter(
+                    deadline: .now() + .seconds(Int(limit.components.seconds))
+                ) { _exit(128 + number) }
             }
             source.activate()
             return source

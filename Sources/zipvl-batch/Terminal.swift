@@ -24,7 +24,9 @@ enum Terminal {
         fflush(nil)
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+            let count = rest.withUnsafeBytes {
+                Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count)
+            }
             // Who reads along may be gone: no reason to end.
             if count < 0, errno != EINTR { return }
             rest = rest.dropFirst(max(count, 0))

@@ -62,7 +62,8 @@ struct WorkCommand: AsyncParsableCommand {
             throw ValidationError("--max-jobs \(maxJobs): expected at least 1")
         }
         if gpus != nil, device.device != nil {
-            throw ValidationError("--gpus and --device exclude each other: --gpus names the devices")
+            throw ValidationError(
+                "--gpus and --device exclude each other: --gpus names the devices")
         }
         try sampler.check(noCache: noCache)
     }

@@ -38,7 +38,7 @@ struct WorkFleet {
                 Terminal.complain("[\(worker)] \(text)")
             }
         }
-        if stop.isForced, let signal = stop.first.value { return (128 + signal, true) }
+        if stop.isForced, let signal = stop.signal { return (128 + signal, true) }
         return (FleetExit.joined(codes), stop.isRequested)
     }
 

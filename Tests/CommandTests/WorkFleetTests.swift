@@ -36,7 +36,8 @@ import Torch
         #expect(throws: TorchError.self) { try GPUList.all.numbers { 0 } }
         let error = #expect(throws: TorchError.self) { try GPUList.numbers([0, 3]).numbers { 3 } }
         #expect(error?.kind == .unavailable)
-        #expect(error?.description == "--gpus: there is no GPU 3: the driver shows 3, counted from 0")
+        #expect(
+            error?.description == "--gpus: there is no GPU 3: the driver shows 3, counted from 0")
     }
 
     @Test(arguments: ["", "a", "0,", "1,1", "-2", "all,0"])

@@ -342,7 +342,7 @@ import VideoFrames
 
     @Test(arguments: [
         ("\"ffn\":\"all\"", "\"ffn\":\"kept\""), ("\"ffn\":\"all\"", "\"ffn\":\"some\""),
-        ("\"seed\":0", "\"seed\":0,\"tau\":0.9"), ("\"seed\":0", "\"seed\":0,\"weights\":\"fp8\""),
+        ("\"seed\":0", "\"seed\":0,\"tau\":0.9"), ("\"seed\":0", "\"seed\":0,\"weights\":\"int4\""),
         ("\"seed\":0", "\"speed\":0"), ("\"float32\"", "\"auto\""),
         ("\"frames\":64", "\"frames\":0"),
         ("\"kv\":\"full\"", "\"kv\":\"mixed\""), ("{", ""),

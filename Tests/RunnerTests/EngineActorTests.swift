@@ -1,4 +1,6 @@
+import Dispatch
 import Glibc
+import Jobs
 import SparsePrefill
 import Synchronization
 import Testing
@@ -29,7 +31,7 @@ import Torch
 
         var events: [String] { state.withLock { $0.events } }
         func note(_ event: String) { state.withLock { $0.events.append(event) } }
-        func fails(_ path: WritableKeyPath<State, Int> & Sendable) -> Bool {
+        func fails(_ path: any WritableKeyPath<State, Int> & Sendable) -> Bool {
             state.withLock {
                 guard $0[keyPath: path] > 0 else { return false }
                 $0[keyPath: path] -= 1
@@ -136,7 +138,9 @@ import Torch
         try await engine.load(Self.model(), keepsOthers: true)
         try await engine.load(Self.model("m", .fp8), keepsOthers: true)
         #expect(
-            script.events == ["open m bfloat16 as-is", "open m bfloat16 fp8", "open m bfloat16 as-is"]
+            script.events == [
+                "open m bfloat16 as-is", "open m bfloat16 fp8", "open m bfloat16 as-is",
+            ]
         )
         var changed = Self.model()
         changed.fingerprint = "another"
@@ -308,7 +312,8 @@ extension SampledFrames {
         pixels: [1], count: 1, width: 1, height: 1, frameIndex: [0], requestedIndex: [0],
         framePTSMilliseconds: [0],
         facts: VideoFacts(
-            container: "mp4", codec: "h264", width: 1, height: 1, rotation: 0, durationMilliseconds: 40,
+            container: "mp4", codec: "h264", width: 1, height: 1, rotation: 0,
+            durationMilliseconds: 40,
             frameCount: 1, framesPerSecond: 25), warnings: [], sampling: .exact, hardware: .none,
         decodeMilliseconds: 5, childPeakBytes: 9, packetsRead: 1, framesDecoded: 1,
         framesNeeded: 1)

@@ -92,7 +92,11 @@ package final class WorkerFleet {
         while true {
             for index in members.indices { step(&members[index], stop) }
             let codes = members.compactMap { member in
-                if case .ended(let code) = member.state { return code as Int32?? } else { return nil }
+                if case .ended(let code) = member.state {
+                    return code as Int32??
+                } else {
+                    return nil
+                }
             }
             if codes.count == members.count { return codes.compactMap(\.self) }
             wait()
@@ -194,7 +198,9 @@ package final class WorkerFleet {
         }
         if poll(&descriptors, nfds_t(descriptors.count), 50) > 0 {
             // A closed pipe is always ready: its process is about to end, or has closed what it had.
-            let isClosed = descriptors.contains { $0.revents & Int16(POLLIN) == 0 && $0.revents != 0 }
+            let isClosed = descriptors.contains {
+                $0.revents & Int16(POLLIN) == 0 && $0.revents != 0
+            }
             if isClosed { usleep(20_000) }
         }
     }
