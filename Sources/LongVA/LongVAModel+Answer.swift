@@ -23,47 +23,65 @@ extension LongVAModel {
 
     /// Answers one question about a video that was encoded before, as if it had been encoded for it.
     ///
-    /// - Parameter video: with its class attention where the request needs it
+    /// - Parameters:
+    ///   - video: with its class attention where the request needs it
+    ///   - prefix: of the video and the request's settings; `nil` computes it
     /// - Throws: as `answer(_:frames:progress:)`
     package func answer(
-        _ request: AnswerRequest, video: EncodedVideo,
+        _ request: AnswerRequest, video: EncodedVideo, prefix: VisualPrefix? = nil,
         progress: (String, Double) throws -> Void = { _, _ in }
     ) throws -> GeneratedAnswer {
         TorchLibrary.disableGradients()
         try check(request, frames: video.frames)
         return try answer(
             request, video, PrefillPlan(request.prefill), trace: Trace(request.trace),
-            progress: progress)
+            prefix: prefix, progress: progress)
     }
 
     private func answer(
         _ request: AnswerRequest, _ video: EncodedVideo, _ plan: PrefillPlan, trace: Trace,
-        progress: (String, Double) throws -> Void
+        prefix known: VisualPrefix? = nil, progress: (String, Double) throws -> Void
     ) throws -> GeneratedAnswer {
         var clock = StageClock()
         let chat = ChatPrompt(
             question: request.question, choices: request.choices, tokenizer: tokenizer)
-        let visualKept = try plan.chooseVisualTokens(
-            VisualTokens(
-                tokens: video.tokens, tokensPerFrame: pooling.tokensPerFrame,
-                classAttention: video.classAttention))
-        let prompt = try splice(chat, video.tokens, kept: visualKept)
+        let promptTokens = chat.prefix.count + video.tokens.shape[0] + chat.suffix.count
         var cache = KVCache(
             room: request.maxNewTokens,
             plan: KVCachePlan(request.prefill, layerCount: decoder.configuration.layerCount))
-        try progress("prefill", 0)
-        let (logits, reports) = try decoder.prefill(prompt, plan: plan, cache: &cache) { layer, x in
+        func observe(_ layer: Int, _ x: Tensor) throws {
             if trace.wantsHiddenStates {
                 let x = try x()
                 try trace.addFloats("hidden.\(layer)", x.reshaped([x.shape[1], -1]))
             }
             try progress("prefill", Double(layer) / Double(decoder.configuration.layerCount))
         }
+        let logits: Tensor
+        let reports: [LayerReport]
+        let visualKept: [Int]?
+        let prefix =
+            try known
+            ?? prefix(
+                request, video, chat, keepsHidden: trace.wantsHiddenStates, progress: progress)
+        _ = clock.lap()
+        if let prefix {
+            visualKept = prefix.visualKept
+            (logits, reports) = try decoder.prefill(
+                after: prefix.decoded, decoder.embed(chat.suffix),
+                positions: Array(promptTokens - chat.suffix.count..<promptTokens),
+                promptTokens: promptTokens, cache: &cache, observe: observe)
+        } else {
+            visualKept = try chooseVisualTokens(plan, video)
+            try progress("prefill", 0)
+            (logits, reports) = try decoder.prefill(
+                splice(chat, video.tokens, kept: visualKept), plan: plan, cache: &cache,
+                observe: observe)
+        }
         let firstLogits: [Float] = try logits.values()
-        let prefillMS = clock.lap()
+        let prefillMS = (prefix?.milliseconds ?? 0) + clock.lap()
 
         let output = try generate(
-            from: firstLogits, position: prompt.promptTokens, request.maxNewTokens, cache: &cache,
+            from: firstLogits, position: promptTokens, request.maxNewTokens, cache: &cache,
             progress: progress)
         let generateMS = clock.lap()
 
@@ -71,11 +89,11 @@ extension LongVAModel {
         if let visualKept { try trace.add("visual_kept", Tensor(visualKept)) }
         try trace.add("prefill_logits", logits)
         try trace.add("output_ids", Tensor(output.ids))
-        try trace.add(reports: reports, promptTokens: prompt.promptTokens)
+        try trace.add(reports: reports, promptTokens: promptTokens)
         try trace.write()
 
         var answer = figures(
-            reports, promptTokens: prompt.promptTokens, visualTokens: video.tokens.shape[0],
+            reports, promptTokens: promptTokens, visualTokens: video.tokens.shape[0],
             decodeSteps: output.decodeSteps)
         answer.kvCacheBytesUsed = cache.peakByteCount
         answer.text = tokenizer.decode(output.ids).trimmed()

@@ -47,11 +47,13 @@ private struct AnswerDetails: Encodable {
     let packetsRead: Int
     let framesFromCache: Bool
     let visualTokensShared: Bool
+    let visualPrefixShared: Bool
     let hardware: HardwareDecoding
 
     init(_ reply: EngineActor.Reply, _ frames: SampledFrames) {
         layers = reply.generated.layers
         visualTokensShared = reply.isVideoShared
+        visualPrefixShared = reply.isPrefixShared
         frameIndex = frames.frameIndex
         framesDecoded = frames.framesDecoded
         packetsRead = frames.packetsRead
@@ -65,6 +67,7 @@ private struct AnswerDetails: Encodable {
         case packetsRead = "packets_read"
         case framesFromCache = "frames_from_cache"
         case visualTokensShared = "visual_tokens_shared"
+        case visualPrefixShared = "visual_prefix_shared"
         case hardware = "hwaccel"
     }
 
@@ -76,6 +79,7 @@ private struct AnswerDetails: Encodable {
         try container.encode(packetsRead, forKey: .packetsRead)
         try container.encode(framesFromCache, forKey: .framesFromCache)
         try container.encode(visualTokensShared, forKey: .visualTokensShared)
+        try container.encode(visualPrefixShared, forKey: .visualPrefixShared)
         try container.encode(hardware, forKey: .hardware)
     }
 

@@ -17,8 +17,16 @@ package protocol AnsweringModel: AnyObject {
         _ request: AnswerRequest, frames: FrameBatch, progress: (String, Double) throws -> Void
     ) throws -> GeneratedAnswer
 
-    func answer(
+    /// What all questions about the video begin with by the request's method; `nil` where that looks at
+    /// the question.
+    func prefix(
         _ request: AnswerRequest, video: EncodedVideo, progress: (String, Double) throws -> Void
+    ) throws -> VisualPrefix?
+
+    /// - Parameter prefix: `nil` computes it where there is one
+    func answer(
+        _ request: AnswerRequest, video: EncodedVideo, prefix: VisualPrefix?,
+        progress: (String, Double) throws -> Void
     ) throws -> GeneratedAnswer
 }
 

@@ -17,22 +17,27 @@ package actor EngineActor {
     private let open: @Sendable (ModelOptions) throws -> any AnsweringModel
     private let fingerprint: @Sendable (String) throws -> String
     private var models: [ModelKey: any AnsweringModel] = [:]
-    private var videos: EncodedVideos
+    private var videos: Kept<VideoKey, EncodedVideo>
+    private var prefixes: Kept<PrefixKey, VisualPrefix>
     /// `nil` on the CPU.
     private let watch: DeviceMemoryWatch?
 
     /// Bytes of visual tokens that are kept: seven videos of 64 frames of LongVA-7B.
     package static let standardVideoBytes = 512 << 20
+    /// Bytes of keys and values that are kept: four videos of 64 frames, or one of 240.
+    package static let standardPrefixBytes = LongVAModel.prefixLimit
 
     /// - Parameters:
     ///   - device: `cpu` or `cuda:N`
     ///   - memory: the device's; `nil` measures none
     ///   - videoBytes: bytes of visual tokens that are kept for further questions; 0 keeps none
+    ///   - prefixBytes: bytes of keys and values, likewise
     package init(
-        device: String, memory: DeviceMemory? = nil, videoBytes: Int = standardVideoBytes
+        device: String, memory: DeviceMemory? = nil, videoBytes: Int = standardVideoBytes,
+        prefixBytes: Int = standardPrefixBytes
     ) {
         self.init(
-            device: device, memory: memory, videoBytes: videoBytes,
+            device: device, memory: memory, videoBytes: videoBytes, prefixBytes: prefixBytes,
             fingerprint: { try LongVAModel.fingerprint(directory: $0) },
             open: { try LongVAModel($0) })
     }
@@ -41,14 +46,15 @@ package actor EngineActor {
     ///   - fingerprint: that of the model in a directory
     ///   - open: loads a model
     init(
-        device: String, memory: DeviceMemory?, videoBytes: Int,
+        device: String, memory: DeviceMemory?, videoBytes: Int, prefixBytes: Int,
         fingerprint: @escaping @Sendable (String) throws -> String,
         open: @escaping @Sendable (ModelOptions) throws -> any AnsweringModel
     ) {
         self.device = device
         self.fingerprint = fingerprint
         self.open = open
-        videos = EncodedVideos(limit: videoBytes)
+        videos = Kept(limit: videoBytes)
+        prefixes = Kept(limit: prefixBytes)
         watch = memory.map { DeviceMemoryWatch($0) }
     }
 
@@ -83,6 +89,8 @@ package actor EngineActor {
         package var warnings: [String] = []
         /// The visual tokens were those of an earlier question.
         package var isVideoShared = false
+        /// So were the keys and values of everything before the question.
+        package var isPrefixShared = false
     }
 
     /// The visual tokens are not there, and no frames came with the question.
@@ -108,10 +116,12 @@ package actor EngineActor {
                     return Reply(
                         try model.answer(request, frames: frames, progress: step(progress)))
                 }
-                if let encoded = videos.video(video) {
-                    return Reply(
-                        try model.answer(request, video: encoded, progress: step(progress)),
-                        isVideoShared: true)
+                if var encoded = videos.value(video) {
+                    encoded.milliseconds = 0
+                    var reply = try reply(
+                        request, model, encoded, video, keeps: !isSmaller, progress)
+                    reply.isVideoShared = true
+                    return reply
                 }
                 guard let frames else { throw FramesMissing() }
                 // What cannot be answered costs no pass through the tower.
@@ -120,10 +130,36 @@ package actor EngineActor {
                     frames, classAttention: video.classAttention, progress: step(progress))
                 // Another batch of the tower may round in another way than the next question's would.
                 if !isSmaller { try keep(encoded, video) }
-                return Reply(try model.answer(request, video: encoded, progress: step(progress)))
+                return try reply(request, model, encoded, video, keeps: !isSmaller, progress)
             }
             return reply.warned(warning)
         }
+    }
+
+    /// Answers about a video that is encoded, on the prefix of its other questions where there is one.
+    private func reply(
+        _ request: AnswerRequest, _ model: any AnsweringModel, _ encoded: EncodedVideo,
+        _ video: VideoKey, keeps: Bool, _ progress: @escaping (String, Double) -> Void
+    ) throws -> Reply {
+        guard let settings = request.prefill.sharedPrefix else {
+            return Reply(
+                try model.answer(
+                    request, video: encoded, prefix: nil, progress: step(progress)))
+        }
+        let key = PrefixKey(video: video, settings: settings)
+        let isKept = prefixes.contains(key)
+        var prefix = prefixes.value(key)
+        if isKept {
+            prefix?.milliseconds = 0
+        } else {
+            prefix = try model.prefix(request, video: encoded, progress: step(progress))
+            if keeps, let prefix { prefixes.keep(prefix, key, bytes: prefix.byteCount) }
+        }
+        var reply = Reply(
+            try model.answer(
+                request, video: encoded, prefix: prefix, progress: step(progress)))
+        reply.isPrefixShared = isKept
+        return reply
     }
 
     /// Answers several requests about one video with a loaded model; the video is encoded once.
@@ -154,7 +190,9 @@ package actor EngineActor {
                 guard let (video, first) = encoding else { throw FramesMissing() }
                 return try measured {
                     let (reply, second) = try retryingSmaller(model, keeping: nil) { _ in
-                        Reply(try model.answer(request, video: video, progress: step { _, _ in }))
+                        Reply(
+                            try model.answer(
+                                request, video: video, prefix: nil, progress: step { _, _ in }))
                     }
                     return reply.warned(second ?? first)
                 }
@@ -216,22 +254,21 @@ package actor EngineActor {
 
     private func keep(_ encoded: EncodedVideo, _ key: VideoKey) throws {
         let before = videos.keys
-        try videos.keep(encoded, key)
+        videos.keep(
+            encoded, key, bytes: try encoded.byteCount + encoded.classAttention.count * 4)
         let gone = before.filter { !videos.contains($0) }
         register.forget(gone.contains)
     }
 
     private func forgetVideos(where isUnwanted: (VideoKey) -> Bool) {
         videos.remove(where: isUnwanted)
+        prefixes.remove { _ in true }
         register.forget(isUnwanted)
     }
 }
 
 extension EngineActor.Reply {
-    fileprivate init(_ generated: GeneratedAnswer, isVideoShared: Bool = false) {
-        self.generated = generated
-        self.isVideoShared = isVideoShared
-    }
+    fileprivate init(_ generated: GeneratedAnswer) { self.generated = generated }
 
     fileprivate func warned(_ warning: String?) -> EngineActor.Reply {
         var reply = self

@@ -72,11 +72,22 @@ import Torch
         ) throws -> GeneratedAnswer {
             try answer(
                 request, video: encode(frames, classAttention: false, progress: progress),
+                prefix: nil,
                 progress: progress)
         }
 
-        func answer(
+        func prefix(
             _ request: AnswerRequest, video: EncodedVideo,
+            progress: (String, Double) throws -> Void
+        ) throws -> VisualPrefix? {
+            script.note("prefix")
+            return VisualPrefix(
+                decoded: .init(entries: [], positions: [], hidden: []), visualKept: nil,
+                milliseconds: 70, byteCount: 100)
+        }
+
+        func answer(
+            _ request: AnswerRequest, video: EncodedVideo, prefix: VisualPrefix?,
             progress: (String, Double) throws -> Void
         ) throws -> GeneratedAnswer {
             try progress("prefill", 0)
@@ -84,6 +95,7 @@ import Torch
             if script.fails(\.failures) { throw Self.full }
             var answer = GeneratedAnswer.stub
             answer.visionMS = video.milliseconds
+            answer.prefillMS = prefix?.milliseconds ?? -1
             return answer
         }
 
@@ -97,7 +109,7 @@ import Torch
     ) throws -> EngineActor {
         _ = try TorchLibrary.load()
         return EngineActor(
-            device: "\(script.device)", memory: memory, videoBytes: videoBytes,
+            device: "\(script.device)", memory: memory, videoBytes: videoBytes, prefixBytes: 250,
             fingerprint: { "sha of \($0)" }, open: { StandIn(script, $0) })
     }
 
@@ -159,6 +171,33 @@ import Torch
         let alone = try await Self.ask(engine, "4", nil)
         #expect(!alone.isVideoShared)
         #expect(script.events.filter { $0.hasPrefix("encode") }.count == 3)
+    }
+
+    @Test func `questions share the prefix where the method does not look at them`() async throws {
+        let script = Script()
+        let engine = try Self.engine(script)
+        try await engine.load(Self.model())
+        func ask(
+            _ name: String, _ change: (inout PrefillConfiguration) -> Void
+        ) async throws -> (isShared: Bool, milliseconds: Double) {
+            var prefill = PrefillConfiguration(method: .full)
+            change(&prefill)
+            let reply = try await engine.answer(
+                AnswerRequest(question: "?", prefill: prefill), frames: Self.frames,
+                model: Self.model(), video: Self.video(name), progress: { _, _ in })
+            return (reply.isPrefixShared, reply.generated.prefillMS)
+        }
+        #expect(try await ask("a") { _ in } == (false, 70))
+        #expect(try await ask("a") { _ in } == (true, 0))
+        // What full does not use makes no other prefix; what enters the decoder does.
+        #expect(try await ask("a") { $0.tau = 0.5 } == (true, 0))
+        #expect(try await ask("a") { $0.premerge = .evs } == (false, 70))
+        #expect(try await ask("a") { $0 = PrefillConfiguration(method: .zipvl) } == (false, -1))
+        #expect(try await ask("a") { $0.kv = .zipcache } == (false, -1))
+        // Room for two: the third sends the least recently used away.
+        #expect(try await ask("b") { _ in } == (false, 70))
+        #expect(try await ask("a") { _ in } == (false, 70))
+        #expect(script.events.filter { $0 == "prefix" }.count == 4)
     }
 
     @Test func `the least recently used video goes when there is no room`() async throws {
