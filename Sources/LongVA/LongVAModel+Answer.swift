@@ -49,7 +49,7 @@ extension LongVAModel {
         var cache = KVCache(
             room: request.maxNewTokens,
             plan: KVCachePlan(request.prefill, layerCount: decoder.configuration.layerCount))
-        func observe(_ layer: Int, _ x: Tensor) throws {
+        func observe(_ layer: Int, _ x: () throws -> Tensor) throws {
             if trace.wantsHiddenStates {
                 let x = try x()
                 try trace.addFloats("hidden.\(layer)", x.reshaped([x.shape[1], -1]))

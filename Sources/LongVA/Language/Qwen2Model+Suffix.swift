@@ -40,7 +40,7 @@ extension Qwen2Model {
         _ = try prefill(
             prompt, plan: PrefillPlan(policy: FullPrefill()), cache: &cache, profile: profile
         ) { layer, x in
-            if keepsHidden { hidden.append(x) }
+            if keepsHidden { hidden.append(try x()) }
             try observe(layer)
         }
         return Prefix(entries: try cache.entries(), positions: positions, hidden: hidden)
@@ -57,7 +57,8 @@ extension Qwen2Model {
     ///     own, else the last S.
     package func prefill(
         after prefix: Prefix, _ embeddings: Tensor, positions: [Int], promptTokens: Int,
-        cache: inout KVCache, observe: (Int, Tensor) throws -> Void = { _, _ in }
+        cache: inout KVCache,
+        observe: (Int, () throws -> Tensor) throws -> Void = { _, _ in }
     ) throws -> (logits: Tensor, reports: [LayerReport]) {
         let rows = embeddings.shape[1]
         let policy = try SuffixPrefill(
@@ -68,10 +69,10 @@ extension Qwen2Model {
         let (logits, _) = try prefill(
             prompt, plan: PrefillPlan(policy: policy), cache: &cache
         ) { layer, x in
-            let all =
-                prefix.hidden.isEmpty
-                ? x : try Tensor.concatenated([prefix.hidden[layer], x], axis: 1)
-            try observe(layer, all)
+            guard !prefix.hidden.isEmpty else { return try observe(layer, x) }
+            try observe(layer) {
+                try Tensor.concatenated([prefix.hidden[layer], x()], axis: 1)
+            }
         }
         // What the method computes for a job by itself.
         let all = prefix.positions + positions
