@@ -118,7 +118,7 @@ package actor EngineActor {
                 }
                 if var encoded = videos.value(video) {
                     encoded.milliseconds = 0
-                    var reply = try reply(
+                    var reply = try self.reply(
                         request, model, encoded, video, keeps: !isSmaller, progress)
                     reply.isVideoShared = true
                     return reply
@@ -130,7 +130,7 @@ package actor EngineActor {
                     frames, classAttention: video.classAttention, progress: step(progress))
                 // Another batch of the tower may round in another way than the next question's would.
                 if !isSmaller { try keep(encoded, video) }
-                return try reply(request, model, encoded, video, keeps: !isSmaller, progress)
+                return try self.reply(request, model, encoded, video, keeps: !isSmaller, progress)
             }
             return reply.warned(warning)
         }

@@ -38,7 +38,7 @@ extension Qwen2Model {
     /// - Returns: logits of the last position [vocabulary] and what each layer computed.
     package func prefill(
         _ prompt: Prompt, plan: PrefillPlan, cache: inout KVCache, profile: PrefillProfile? = nil,
-        observe: (Int, () throws -> Tensor) throws -> Void = { _, _ in }
+        observe: (Int, @escaping () throws -> Tensor) throws -> Void = { _, _ in }
     ) throws -> (logits: Tensor, reports: [LayerReport]) {
         var sequence = try Sequence(prompt, table: rotary.table(prompt.positions))
         let workspace = PrefillWorkspace()

@@ -58,7 +58,7 @@ extension Qwen2Model {
     package func prefill(
         after prefix: Prefix, _ embeddings: Tensor, positions: [Int], promptTokens: Int,
         cache: inout KVCache,
-        observe: (Int, () throws -> Tensor) throws -> Void = { _, _ in }
+        observe: (Int, @escaping () throws -> Tensor) throws -> Void = { _, _ in }
     ) throws -> (logits: Tensor, reports: [LayerReport]) {
         let rows = embeddings.shape[1]
         let policy = try SuffixPrefill(
