@@ -43,9 +43,9 @@ package struct SelectedAttention: Sendable, Equatable {
         let (count, keptRows) = (selection.rows.count, selection.tensor)  // [T]
         let keepsAll = retention != .discard
         let allValues = keepsAll ? try projections.values(nil) : nil
-        let keys = try context.profile.measure(.gather) { try allKeys.gathered(2, keptRows) }
+        let keys = try context.profile.measure(.gather) { try allKeys.gatheredRows(2, keptRows) }
         let keptValues = try allValues.map { values in
-            try context.profile.measure(.gather) { try values.gathered(2, keptRows) }
+            try context.profile.measure(.gather) { try values.gatheredRows(2, keptRows) }
         }
 
         let probeRows = selection.probeRows

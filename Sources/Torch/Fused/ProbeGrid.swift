@@ -25,7 +25,8 @@ package struct ProbeGrid: Equatable {
         let wave = Self.blocksAtOnce * 768
         let waves = max(1, (n * columns + wave / 2) / wave)
         let most = max(1, Self.blocksAtOnce * waves / max(columns, 1))
-        keysPerRange = max(Self.held, ((n + most - 1) / most + Self.tile - 1) / Self.tile * Self.tile)
+        keysPerRange = max(
+            Self.held, ((n + most - 1) / most + Self.tile - 1) / Self.tile * Self.tile)
         ranges = (n + keysPerRange - 1) / keysPerRange
         let blocks = (n + Self.held - 1) / Self.held * keyValueHeads
         shares = min(8, max(1, (2 * Self.blocksAtOnce + blocks - 1) / max(blocks, 1)))
