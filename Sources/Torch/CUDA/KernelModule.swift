@@ -6,7 +6,8 @@ final class KernelModule: Sendable {
     private struct Function {
         /// `cc_function` as a number.
         let address: UInt
-        var sharedLimit = 48 << 10
+        /// Set for every kernel that has any: what it needs by itself counts too towards what is free.
+        var sharedLimit = 0
     }
 
     private let source: KernelSource
