@@ -19,13 +19,13 @@ struct MInferenceBlocks: Equatable {
     ) throws -> [MInferenceBlocks?] {
         guard counts.contains(where: { $0 != nil }) else { return counts.map { _ in nil } }
         let group = queries.shape[1] / keys.shape[1]
-        let scale = 1 / Float(queries.shape[3]).squareRoot()
         return try counts.enumerated().map { head, count in
             guard let count else { return nil }
-            let query = try means(queries.narrowed(1, from: head, count: 1))  // [blocks, d]
-            let key = try means(keys.narrowed(1, from: head / group, count: 1))
-            let scores: [Float] = try (query.matmul(key.transposed(0, 1)) * scale).values()
-            let blocks = query.shape[0]
+            let table = try Self.scores(
+                queries: queries.narrowed(1, from: head, count: 1),
+                keys: keys.narrowed(1, from: head / group, count: 1))
+            let blocks = table.shape[0]
+            let scores: [Float] = try table.values()
             return MInferenceBlocks(
                 chosen: (0..<blocks).map { block in
                     let row = scores[block * blocks...block * blocks + block]
@@ -38,6 +38,12 @@ struct MInferenceBlocks: Equatable {
     /// Products of pooled queries and keys, for one head.
     static func probePairs(_ n: Int) -> Double {
         LayerReport.visiblePairs((n + side - 1) / side)
+    }
+
+    /// Products of pooled queries and keys of one head, [1, 1, n, d] each: float32 [blocks, blocks].
+    static func scores(queries: Tensor, keys: Tensor) throws -> Tensor {
+        let scale = 1 / Float(queries.shape[3]).squareRoot()
+        return try means(queries).matmul(means(keys).transposed(0, 1)) * scale
     }
 
     /// Means over blocks of rows, the last one over what it has: [1, 1, n, d] to [blocks, d], float32.

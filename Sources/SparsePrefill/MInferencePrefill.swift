@@ -4,8 +4,8 @@ import Torch
 /// offline, whose place in the matrix is estimated from each prompt.
 ///
 /// Keys, values, queries and the feed-forward layer stay whole; only the pairs of the attention get
-/// fewer. The kernels of the paper compute 64 x 64 tiles on a GPU; here each block of queries gathers
-/// the keys it needs. What is counted as computed are all pairs of those tiles.
+/// fewer. On a GPU kernels compute tiles of 64 keys; on the CPU each block of queries gathers the keys it
+/// needs. The pairs that a row sees are the same; what is counted as computed are all pairs of the tiles.
 package struct MInferencePrefill: PrefillPolicy {
     package let patterns: MInferencePatterns
     package let denseLayers: [Int]
@@ -34,28 +34,26 @@ package struct MInferencePrefill: PrefillPolicy {
         }
         let keys = try projections.keys(nil)  // [1, Hkv, n, d]
         let queries = try projections.queries(nil)  // [1, H, n, d]
-        let choice = try MInferenceChoice(byHead, queries: queries, keys: keys)
-        // Only now: while the patterns are placed, values would stand in memory unused.
-        let values = try projections.values(nil)
-
-        let group = heads / context.geometry.keyValueHeads
-        let output = try Tensor.empty(queries.shape, try queries.dtype(), on: queries.device())
-        var pairs = 0.0
-        for (index, sparsity) in choice.heads.enumerated() {
-            let head = MInferenceHead(
-                queries: try queries.narrowed(1, from: index, count: 1),
-                keys: try keys.narrowed(1, from: index / group, count: 1),
-                values: try values.narrowed(1, from: index / group, count: 1),
-                output: try output.narrowed(1, from: index, count: 1))
-            switch sparsity {
-            case .dense: pairs += try head.attendDense()
-            case .pairs(let chosen): pairs += try head.attend(chosen)
-            case .blocks(let chosen): pairs += try head.attend(chosen)
-            }
+        let output: Tensor
+        let values: Tensor
+        let pairs, probePairs: Double
+        if let device = try Kernels.device(queries, keys),
+            let kernels = try MInferenceKernels(byHead, queries: queries, keys: keys)
+        {
+            let plan: MInferenceKernels.Plan
+            (plan, pairs, probePairs) = try kernels.plan(on: device)
+            values = try projections.values(nil)
+            output = try kernels.attend(plan, values: values, on: device)
+        } else {
+            let choice = try MInferenceChoice(byHead, queries: queries, keys: keys)
+            // Only now: while the patterns are placed, values would stand in memory unused.
+            values = try projections.values(nil)
+            (output, pairs) = try choice.attend(queries: queries, keys: keys, values: values)
+            probePairs = choice.probePairs
         }
         var report = LayerReport.dense(n)
         report.pairs = pairs / Double(heads)
-        report.probePairs = choice.probePairs / Double(heads)
+        report.probePairs = probePairs / Double(heads)
         report.paperShare = share
         return LayerAttention(output: output, keys: keys, values: values, report: report)
     }
@@ -85,15 +83,10 @@ struct MInferenceChoice {
         let blocks = try MInferenceBlocks.choose(
             open.map { if case .blockSparse(let count)? = $0 { count } else { nil } },
             queries: queries, keys: keys)
-        var probePairs = 0.0
-        if let estimate {
-            probePairs += MInferenceEstimate.pairs(n) * Double(estimate.columnSums.count)
-        }
         heads = patterns.indices.map { head in
             switch open[head] {
             case nil: return .dense
             case .blockSparse?:
-                probePairs += MInferenceBlocks.probePairs(n)
                 return blocks[head].map { .blocks($0) } ?? .dense
             case .streaming(let initial, let local)?:
                 return .pairs(MInferencePairs(initial: initial, local: local, n: n))
@@ -105,6 +98,41 @@ struct MInferenceChoice {
                 return pairs.coversAll(n) ? .dense : .pairs(pairs)
             }
         }
-        self.probePairs = probePairs
+        probePairs = Self.probePairs(open, n: n)
+    }
+
+    /// - Parameter open: for each head its pattern, `nil` where it covers everything.
+    static func probePairs(_ open: [MInferencePattern?], n: Int) -> Double {
+        let pooled = open.count { $0?.kind == .blockSparse }
+        let isEstimated = open.contains { $0?.kind == .verticalAndSlash }
+        return Double(pooled) * MInferenceBlocks.probePairs(n)
+            + (isEstimated ? Double(open.count) * MInferenceEstimate.pairs(n) : 0)
+    }
+
+    /// One head after the other.
+    ///
+    /// - Parameters:
+    ///   - queries: [1, H, n, d]
+    ///   - keys, values: [1, Hkv, n, d]
+    /// - Returns: [1, H, n, d], and the pairs computed by all heads together.
+    func attend(
+        queries: Tensor, keys: Tensor, values: Tensor
+    ) throws -> (output: Tensor, pairs: Double) {
+        let group = heads.count / keys.shape[1]
+        let output = try Tensor.empty(queries.shape, try queries.dtype(), on: queries.device())
+        var pairs = 0.0
+        for (index, sparsity) in heads.enumerated() {
+            let head = MInferenceHead(
+                queries: try queries.narrowed(1, from: index, count: 1),
+                keys: try keys.narrowed(1, from: index / group, count: 1),
+                values: try values.narrowed(1, from: index / group, count: 1),
+                output: try output.narrowed(1, from: index, count: 1))
+            switch sparsity {
+            case .dense: pairs += try head.attendDense()
+            case .pairs(let chosen): pairs += try head.attend(chosen)
+            case .blocks(let chosen): pairs += try head.attend(chosen)
+            }
+        }
+        return (output, pairs)
     }
 }

@@ -8,6 +8,11 @@ extension Tensor {
             "aten::to", "dtype", .tensor(self), .dtype(dtype), .bool(false), .bool(false), .none)
     }
 
+    /// The same bits as another element type of the same size, as a view.
+    package func reinterpreted(as dtype: DType) throws(TorchError) -> Tensor {
+        try dispatchOne("aten::view", "dtype", .tensor(self), .dtype(dtype))
+    }
+
     /// The same values on another device; itself when nothing changes.
     package func moved(to device: Device) throws(TorchError) -> Tensor {
         if try self.device() == device { return self }

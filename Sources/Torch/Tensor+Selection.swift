@@ -17,4 +17,15 @@ extension Tensor {
     ) throws(TorchError) -> Tensor {
         try dispatchOne("aten::where", "self", .tensor(condition), .tensor(a), .tensor(b))
     }
+
+    /// The elements along the last axis in order, and where each stood (int64); equal ones keep their
+    /// order.
+    package func sorted(
+        descending: Bool
+    ) throws(TorchError) -> (values: Tensor, indices: Tensor) {
+        let results = try dispatch(
+            "aten::sort", "stable",
+            [.tensor(self), .optionalBool(true), .int(-1), .bool(descending)], results: 2)
+        return (results[0], results[1])
+    }
 }

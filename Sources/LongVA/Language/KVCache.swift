@@ -10,6 +10,7 @@ package struct KVCache {
     /// Entries that decoding may add.
     private let room: Int
     private let plan: KVCachePlan
+    private let angles = PositionAngles()
 
     package init(room: Int, plan: KVCachePlan) {
         self.room = room
@@ -54,7 +55,8 @@ package struct KVCache {
                     try QuantizedEntries(
                         keys: keys, values: values, positions: positions(), salient: salient,
                         bias: bias.map {
-                            RotatedKeyBias(bias: $0, headWidth: keys.shape[3], rotary: rotary)
+                            try RotatedKeyBias(
+                                bias: $0, headWidth: keys.shape[3], rotary: rotary, angles: angles)
                         },
                         rule: plan.generated, room: room)))
         } else {
@@ -66,24 +68,26 @@ package struct KVCache {
         peakByteCount = max(peakByteCount, byteCount)
     }
 
-    /// Appends one generated token [1, Hkv, 1, d] and returns all entries of the layer.
+    /// Appends one generated token [1, Hkv, 1, d] and attends over all entries of the layer.
     ///
     /// - Parameter query: the token's own, [1, H, 1, d], RoPE included.
-    mutating func append(
+    /// - Returns: [1, Hkv, H / Hkv, d]
+    mutating func attend(
         _ key: Tensor, _ value: Tensor, query: Tensor, layer: Int, position: Int
-    ) throws -> (keys: Tensor, values: Tensor) {
-        let all: (keys: Tensor, values: Tensor)
+    ) throws -> Tensor {
+        let attended: Tensor
         switch layers[layer] {
         case .plain(var entries):
             try entries.append(key, value)
-            all = try entries.entries()
+            let all = try entries.entries()
+            attended = try PlainEntries.attention(query, keys: all.keys, values: all.values)
             layers[layer] = .plain(entries)
         case .quantized(var entries):
-            all = try entries.append(key, value, query: query, position: position)
+            attended = try entries.attend(key, value, query: query, position: position)
             layers[layer] = .quantized(entries)
         }
         peakByteCount = max(peakByteCount, byteCount)
-        return all
+        return attended
     }
 
     /// The entries of every layer; `nil` when one of them is quantised.

@@ -32,6 +32,14 @@ struct PlainEntries {
         )
     }
 
+    /// Attention of one token's query [1, H, 1, d] over entries [1, Hkv, K, d]: [1, Hkv, H / Hkv, d].
+    static func attention(_ query: Tensor, keys: Tensor, values: Tensor) throws -> Tensor {
+        // The query heads of a group become rows of one attention: no key is copied.
+        let heads = keys.shape[1]
+        return try query.reshaped([1, heads, query.shape[1] / heads, query.shape[3]])
+            .attention(keys: keys, values: values, isCausal: false)
+    }
+
     /// Where the entries lie, as kernels take it.
     func view() throws -> [Int] { try DecodeState.view(keys: keys, values: values) }
 

@@ -34,40 +34,66 @@ struct QuantizedEntries {
 
     var length: Int { stored.length + buffer.length }
 
-    /// Appends one token [1, Hkv, 1, d] and returns all entries, the new one exact.
+    /// Appends one token [1, Hkv, 1, d] and attends over all entries, the new one exact.
     ///
-    /// - Parameter query: the token's own, [1, H, 1, d]: it decides about the buffer it fills.
-    mutating func append(
+    /// - Parameter query: the token's own, [1, H, 1, d]: it also decides about the buffer it fills.
+    /// - Returns: [1, Hkv, H / Hkv, d]
+    mutating func attend(
         _ key: Tensor, _ value: Tensor, query: Tensor, position: Int
-    ) throws -> (keys: Tensor, values: Tensor) {
+    ) throws -> Tensor {
         try buffer.append(key, value)
         bufferPositions.append(position)
         let recent = try buffer.entries()
-        var all = recent
-        if stored.length > 0 {
-            let offset = try bias?.values(at: positions.flatMap { $0.indices() })
-            let expanded = try stored.expanded(keyOffset: offset)
-            all.keys = try Tensor.concatenated([expanded.keys, recent.keys], axis: 2)
-            all.values = try Tensor.concatenated([expanded.values, recent.values], axis: 2)
+        if let device = try Kernels.device(query, recent.keys, recent.values),
+            let attended = try stored.attend(
+                query: query, recent: recent, bias: bias?.table(through: position), on: device)
+        {
+            if buffer.length == Self.interval { try empty(query: query, keys: expanded().keys) }
+            return attended
         }
-        if buffer.length == Self.interval {
-            let salient = try rule.salient(query: query, keys: all.keys, count: buffer.length)
-            try store(recent.keys, recent.values, positions: bufferPositions, salient: salient)
-            // The returned entries may be views of the buffer: it is given up, not overwritten.
-            buffer = try PlainEntries(like: key, value, capacity: Self.interval)
-            bufferPositions = []
-        }
-        return all
+        let all = try expanded()
+        let attended = try PlainEntries.attention(query, keys: all.keys, values: all.values)
+        if buffer.length == Self.interval { try empty(query: query, keys: all.keys) }
+        return attended
+    }
+
+    /// All entries in the run's element type, [1, Hkv, K, d] each.
+    private func expanded() throws -> (keys: Tensor, values: Tensor) {
+        let recent = try buffer.entries()
+        guard stored.length > 0 else { return recent }
+        let offset = try bias?.values(at: positions.flatMap { $0.indices() })
+        let before = try stored.expanded(keyOffset: offset)
+        return (
+            try Tensor.concatenated([before.keys, recent.keys], axis: 2),
+            try Tensor.concatenated([before.values, recent.values], axis: 2)
+        )
+    }
+
+    /// Quantises a full buffer.
+    ///
+    /// - Parameter keys: of all entries.
+    private mutating func empty(query: Tensor, keys: Tensor) throws {
+        let recent = try buffer.entries()
+        let salient = try rule.salient(query: query, keys: keys, count: buffer.length)
+        try store(recent.keys, recent.values, positions: bufferPositions, salient: salient)
+        buffer = try PlainEntries(
+            like: recent.keys, recent.values, capacity: Self.interval)
+        bufferPositions = []
     }
 
     private mutating func store(
         _ keys: Tensor, _ values: Tensor, positions: [Int], salient: [[Int]]
     ) throws {
-        var keys = try keys.converted(to: .float32)
-        if let bias {
-            keys = try keys - bias.values(at: positions)
-            self.positions.append(AscendingIndices(positions))
+        if bias != nil { self.positions.append(AscendingIndices(positions)) }
+        if let device = try Kernels.device(keys, values),
+            try stored.append(
+                keys: keys, values: values, salient: salient, positions: positions,
+                bias: bias?.table(through: positions.last ?? 0), on: device)
+        {
+            return
         }
+        var keys = try keys.converted(to: .float32)
+        if let bias { keys = try keys - bias.values(at: positions) }
         try stored.append(keys: keys, values: values, salient: salient)
     }
 
@@ -80,18 +106,48 @@ struct QuantizedEntries {
 /// R(position) b: what RoPE makes of the key projection's bias. Computed whenever it is needed; the
 /// bias is the model's own.
 struct RotatedKeyBias {
-    let bias: Tensor  // [Hkv d]
-    let headWidth: Int
-    let rotary: RotaryEmbedding
+    /// float32 [Hkv, d]
+    private let bias: Tensor
+    private let rotary: RotaryEmbedding
+    private let angles: PositionAngles
+
+    /// - Parameter bias: [Hkv d]
+    init(
+        bias: Tensor, headWidth: Int, rotary: RotaryEmbedding, angles: PositionAngles
+    ) throws {
+        self.bias = try bias.converted(to: .float32)
+            .reshaped([bias.count / headWidth, headWidth]).contiguous()
+        self.rotary = rotary
+        self.angles = angles
+    }
 
     /// float32 [1, Hkv, K, d]
     func values(at positions: [Int]) throws -> Tensor {
         // The angles' cosines are rounded as they were for the keys.
         let table = try rotary.table(positions)
-        let wide = RotaryTable(
-            cosine: try table.cosine.converted(to: .float32),
-            sine: try table.sine.converted(to: .float32))
-        return try wide.rotated(
-            bias.converted(to: .float32).reshaped([1, bias.count / headWidth, 1, headWidth]))
+        // Never in place: the bias is asked for again.
+        return try bias.reshaped([1, bias.shape[0], 1, bias.shape[1]]).plainRotated(
+            cosine: table.cosine.converted(to: .float32), sine: table.sine.converted(to: .float32))
+    }
+
+    /// What kernels need to compute the same, for positions up to this one.
+    func table(through position: Int) throws -> KeyBiasTable {
+        let table = try angles.table(through: position, rotary)
+        return KeyBiasTable(bias: bias, cosine: table.cosine, sine: table.sine)
+    }
+}
+
+/// cos and sin of every position from 0 on, one table for all layers of a cache.
+final class PositionAngles {
+    private var table: RotaryTable?
+    private var count = 0
+
+    func table(through position: Int, _ rotary: RotaryEmbedding) throws -> RotaryTable {
+        if let table, position < count { return table }
+        // Some ahead: every generated token asks for one more.
+        let wider = position + 1024
+        let table = try rotary.table(Array(0..<wider))
+        (self.table, count) = (table, wider)
+        return table
     }
 }

@@ -112,13 +112,10 @@ package struct Qwen2DecoderLayer {
         let normed: Activations = try inputNorm(x, as: projections.format)
         let parts = try projections(normed, Part.query..<Part.key + 1)
         let asking = try rotary.rotated(split(parts[Part.query], heads))  // [1, H, 1, d]
-        let (keys, values) = try cache.append(
+        let attended = try cache.attend(
             rotary.rotated(split(parts[Part.key], keyValueHeads)),
             split(parts[Part.value], keyValueHeads), query: asking, layer: layer,
             position: position)
-        // The query heads of a group become rows of one attention: no key is copied.
-        let queries = try asking.reshaped([1, keyValueHeads, heads / keyValueHeads, headWidth])
-        let attended = try queries.attention(keys: keys, values: values, isCausal: false)
         let (sum, hidden) = try postAttentionNorm(
             adding: output(attended.reshaped([1, 1, heads * headWidth])), to: x,
             as: feedForward.format)

@@ -17,6 +17,8 @@ struct CompressedEntries {
     let groups: (salient: Group?, others: Group?)
     /// c, 16 bit [heads, 1, d].
     let channelScale: Tensor
+    /// See `StoredParameter.read`.
+    private let scaleIsBrain: Tensor?
 
     /// - Parameters:
     ///   - keys, values: float32 [heads, T, d], T > 0.
@@ -42,6 +44,19 @@ struct CompressedEntries {
             try group(salient, bits: 4),
             try group(Self.others(than: salient, below: length), bits: 2)
         )
+        scaleIsBrain = nil
+    }
+
+    /// What kernels have stored.
+    init(
+        length: Int, salient: [Int], groups: (salient: Group?, others: Group?),
+        channelScale: Tensor, scaleIsBrain: Tensor
+    ) {
+        self.length = length
+        self.salient = AscendingIndices(salient)
+        self.groups = groups
+        self.channelScale = channelScale
+        self.scaleIsBrain = scaleIsBrain
     }
 
     /// Keys and values, float32 [heads, T, d], in the original order.
@@ -49,7 +64,7 @@ struct CompressedEntries {
         let groups = [groups.salient, groups.others].compactMap { $0 }
         let keys = try Tensor.concatenated(groups.map { try $0.keys.values() }, axis: 1)
         let values = try Tensor.concatenated(groups.map { try $0.values.values() }, axis: 1)
-        let scaled = try values * channelScale.converted(to: .float32)
+        let scaled = try values * StoredParameter.read(channelScale, isBrain: scaleIsBrain)
         guard groups.count > 1 else { return (keys, scaled) }
 
         let stored = salient.indices()
@@ -60,7 +75,7 @@ struct CompressedEntries {
         return (try keys.gathered(1, places), try scaled.gathered(1, places))
     }
 
-    private static func others(than salient: [Int], below count: Int) -> [Int] {
+    static func others(than salient: [Int], below count: Int) -> [Int] {
         var isSalient = [Bool](repeating: false, count: count)
         for token in salient { isSalient[token] = true }
         return isSalient.indices.filter { !isSalient[$0] }

@@ -10,6 +10,10 @@ package struct CompressedKV {
     /// One after the other along the tokens, each quantised by itself; in each, all heads or one
     /// head after the other.
     private(set) var blocks: [[CompressedEntries]] = []
+    /// The same blocks as kernels read them; empty, or as many.
+    private(set) var packed: [PackedBlock] = []
+    /// Where the kernels find them; made when they are read, and gone when a block is added.
+    private var directory: PackedDirectory?
     private let dtype: DType
     package private(set) var length = 0
 
@@ -37,6 +41,51 @@ package struct CompressedKV {
                     values: values.narrowed(0, from: index * each, count: each), salient: tokens)
             })
         length += count
+    }
+
+    /// Quantises further entries in three launches.
+    ///
+    /// - Parameters:
+    ///   - keys, values: [1, Hkv, T, d] in the run's element type.
+    ///   - positions: original positions of the T entries.
+    ///   - bias: what is taken off the keys.
+    /// - Returns: false, and nothing is done, where the kernels cannot read them.
+    package mutating func append(
+        keys: Tensor, values: Tensor, salient: [[Int]], positions: [Int], bias: KeyBiasTable?,
+        on launcher: some KernelLauncher
+    ) throws -> Bool {
+        guard packed.count == blocks.count, keys.shape[2] > 0, try PackedBlock.reads(keys),
+            try PackedBlock.reads(values)
+        else { return false }
+        let block = try PackedBlock(
+            keys: keys, values: values, salient: salient, positions: positions, bias: bias,
+            on: launcher)
+        packed.append(block)
+        blocks.append(block.parts)
+        directory = nil
+        length += keys.shape[2]
+        return true
+    }
+
+    /// Attention of one token over all entries and some in 16 bits; nothing is expanded.
+    ///
+    /// - Parameters:
+    ///   - query: [1, H, 1, d]
+    ///   - recent: keys and values [1, Hkv, any, d].
+    ///   - bias: what was taken off the keys.
+    /// - Returns: [1, Hkv, H / Hkv, d], or `nil` where the kernels cannot read them.
+    package mutating func attend(
+        query: Tensor, recent: (keys: Tensor, values: Tensor), bias: KeyBiasTable?,
+        on launcher: some KernelLauncher
+    ) throws -> Tensor? {
+        guard !packed.isEmpty, packed.count == blocks.count,
+            PackedDirectory.serves(queryHeads: query.shape[1], keyHeads: recent.keys.shape[1]),
+            try PackedBlock.reads(query), try PackedBlock.reads(recent.keys),
+            try PackedBlock.reads(recent.values)
+        else { return nil }
+        let directory = try directory ?? PackedDirectory(packed, on: query.device())
+        self.directory = directory
+        return try directory.attend(query: query, recent: recent, bias: bias, on: launcher)
     }
 
     /// All entries in the order in which they came, [1, Hkv, K, d] in `dtype`.

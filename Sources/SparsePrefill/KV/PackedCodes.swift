@@ -25,6 +25,13 @@ struct PackedCodes {
         bytes = try (flat.reshaped([-1, perByte]) * places).sum([1]).converted(to: .uint8)
     }
 
+    /// What a kernel has packed.
+    init(bytes: Tensor, count: Int, bits: Int) {
+        self.bytes = bytes
+        self.count = count
+        self.bits = bits
+    }
+
     /// The codes as float32 [count].
     func values() throws -> Tensor {
         let perByte = 8 / bits

@@ -8,6 +8,8 @@ struct QuantizedBlock {
     /// 16 bit
     let zero: Tensor
     let step: Tensor
+    /// See `StoredParameter.read`.
+    let isBrain: Tensor?
 
     /// - Parameters:
     ///   - x: float32, not empty.
@@ -25,12 +27,22 @@ struct QuantizedBlock {
         self.shape = x.shape
         zero = try low.converted(to: dtype)
         self.step = try step.converted(to: dtype)
+        isBrain = nil
+    }
+
+    /// What a kernel has stored.
+    init(codes: PackedCodes, shape: [Int], zero: Tensor, step: Tensor, isBrain: Tensor) {
+        self.codes = codes
+        self.shape = shape
+        self.zero = zero
+        self.step = step
+        self.isBrain = isBrain
     }
 
     /// zero + code step, float32, in the shape it was given.
     func values() throws -> Tensor {
-        try codes.values().reshaped(shape) * step.converted(to: .float32)
-            + zero.converted(to: .float32)
+        try codes.values().reshaped(shape) * StoredParameter.read(step, isBrain: isBrain)
+            + StoredParameter.read(zero, isBrain: isBrain)
     }
 
     /// Codes, zero points and steps.

@@ -35,4 +35,16 @@ enum StoredParameter {
     private static func spacing(_ dtype: DType) -> Float {
         dtype == .float16 ? 0x1p-10 : 0x1p-7
     }
+
+    /// float32 of parameters as they are stored.
+    ///
+    /// - Parameter isBrain: int32 [1], written by a kernel beside the bits: above 0 where they are
+    ///   bfloat16, though the tensor says float16. `nil`: they are what the tensor says.
+    static func read(_ stored: Tensor, isBrain: Tensor?) throws -> Tensor {
+        guard let isBrain else { return try stored.converted(to: .float32) }
+        let isHalf = try isBrain <= Tensor([Int32(0)], on: isBrain.device())
+        return try Tensor.where(
+            isHalf, stored.converted(to: .float32),
+            else: stored.reinterpreted(as: .bfloat16).converted(to: .float32))
+    }
 }

@@ -24,10 +24,16 @@ extension KernelSource {
         "decode_attention", PackageResources.decode_attention_cu)
     package static let elementwise = KernelSource("elementwise", PackageResources.elementwise_cu)
     package static let gather = KernelSource("gather", PackageResources.gather_cu)
+    package static let kvAttention = KernelSource("kv_attention", PackageResources.kv_attention_cu)
+    package static let kvPack = KernelSource("kv_pack", PackageResources.kv_pack_cu)
     package static let matvec = KernelSource("matvec", PackageResources.matvec_cu)
     package static let norms = KernelSource("norms", PackageResources.norms_cu)
     package static let probe = KernelSource("probe", PackageResources.probe_cu)
     package static let rope = KernelSource("rope", PackageResources.rope_cu)
+    package static let sparseAttention = KernelSource(
+        "sparse_attention", PackageResources.sparse_attention_cu)
+    package static let sparseEstimate = KernelSource(
+        "sparse_estimate", PackageResources.sparse_estimate_cu)
     package static let select = KernelSource("select", PackageResources.select_cu)
     package static let sampling = KernelSource("sampling", PackageResources.sampling_cu)
 }
