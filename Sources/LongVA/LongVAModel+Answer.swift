@@ -41,34 +41,63 @@ extension LongVAModel {
             ? encode(
                 frames, classAttention: plans.contains { $0.policy.needsClassAttention },
                 progress: progress) : nil
-        return try requests.indices.map { index in
-            var interruption: (any Error)?
-            func tell() throws {
-                do {
-                    try progress("answers", Double(index) / Double(requests.count))
-                } catch {
-                    interruption = error
-                    throw error
+        var results: [Result<GeneratedAnswer, any Error>] = []
+        while results.count < requests.count {
+            let start = results.count
+            var group = AnswerGroup(limit: try togetherLimit)
+            for index in start..<requests.count where !group.isFull {
+                var interruption: (any Error)?
+                func tell(_: String, _: Double) throws {
+                    do {
+                        try progress("answers", Double(index) / Double(requests.count))
+                    } catch {
+                        interruption = error
+                        throw error
+                    }
                 }
+                try tell("", 0)
+                group.add(
+                    Result {
+                        try checks[index].get()
+                        guard let video else {
+                            throw ModelError(.frames, "no frames were encoded")
+                        }
+                        return try prefilled(
+                            requests[index], video, plans[index], trace: Trace(nil),
+                            progress: tell)
+                    })
+                if let interruption { throw interruption }
             }
-            try tell()
-            let result = Result {
-                try checks[index].get()
-                guard let video else { throw ModelError(.frames, "no frames were encoded") }
-                return try answer(
-                    requests[index], video, plans[index], trace: Trace(nil),
-                    progress: { _, _ in try tell() })
+            try decodeTogether(&group) { try progress("answers", Double(start) / Double(requests.count)) }
+            for result in group.answers {
+                let answer = result.flatMap { prefilled in Result { try finished(prefilled) } }
+                each(results.count, answer)
+                results.append(answer)
             }
-            if let interruption { throw interruption }
-            each(index, result)
-            return result
         }
+        return results
     }
 
     private func answer(
         _ request: AnswerRequest, _ video: EncodedVideo, _ plan: PrefillPlan, trace: Trace,
         progress: (String, Double) throws -> Void
     ) throws -> GeneratedAnswer {
+        var answer = try prefilled(request, video, plan, trace: trace, progress: progress)
+        try generate(&answer, progress: progress)
+        try trace.add("prompt_ids", Tensor(answer.chat.ids(visualTokens: video.tokens.shape[0])))
+        if let kept = answer.visualKept { try trace.add("visual_kept", Tensor(kept)) }
+        try trace.add("prefill_logits", answer.logits)
+        try trace.add("output_ids", Tensor(answer.sequence.ids))
+        try trace.add(reports: answer.reports, promptTokens: answer.sequence.position)
+        try trace.write()
+        return try finished(answer)
+    }
+
+    /// Everything up to the first token.
+    private func prefilled(
+        _ request: AnswerRequest, _ video: EncodedVideo, _ plan: PrefillPlan, trace: Trace,
+        progress: (String, Double) throws -> Void
+    ) throws -> PrefilledAnswer {
         var clock = StageClock()
         let chat = ChatPrompt(
             question: request.question, choices: request.choices, tokenizer: tokenizer)
@@ -83,35 +112,34 @@ extension LongVAModel {
         try progress("prefill", 0)
         let (logits, reports) = try decoder.prefill(prompt, plan: plan, cache: &cache) { layer, x in
             if trace.wantsHiddenStates {
+                let x = try x()
                 try trace.addFloats("hidden.\(layer)", x.reshaped([x.shape[1], -1]))
             }
             try progress("prefill", Double(layer) / Double(decoder.configuration.layerCount))
         }
-        let firstLogits: [Float] = try logits.values()
-        let prefillMS = clock.lap()
+        let first = try greedy.nextToken(logits.values(), generated: [])
+        return PrefilledAnswer(
+            chat: chat, visualKept: visualKept, visualTokens: video.tokens.shape[0],
+            logits: logits, reports: reports,
+            sequence: DecodingSequence(
+                cache: cache, first: first, position: prompt.promptTokens,
+                limit: request.maxNewTokens, endOfSequence: generation.endOfSequence),
+            visionMS: video.milliseconds, prefillMS: clock.lap())
+    }
 
-        let output = try generate(
-            from: firstLogits, position: prompt.promptTokens, request.maxNewTokens, cache: &cache,
-            progress: progress)
-        let generateMS = clock.lap()
-
-        try trace.add("prompt_ids", Tensor(chat.ids(visualTokens: video.tokens.shape[0])))
-        if let visualKept { try trace.add("visual_kept", Tensor(visualKept)) }
-        try trace.add("prefill_logits", logits)
-        try trace.add("output_ids", Tensor(output.ids))
-        try trace.add(reports: reports, promptTokens: prompt.promptTokens)
-        try trace.write()
-
+    private func finished(_ prefilled: PrefilledAnswer) throws -> GeneratedAnswer {
+        let sequence = prefilled.sequence
+        if let failure = sequence.failure { throw failure }
         var answer = figures(
-            reports, promptTokens: prompt.promptTokens, visualTokens: video.tokens.shape[0],
-            decodeSteps: output.decodeSteps)
-        answer.kvCacheBytesUsed = cache.peakByteCount
-        answer.text = tokenizer.decode(output.ids).trimmed()
-        answer.outputIDs = output.ids
-        answer.outputTokens = output.ids.count
-        answer.finishReason = output.ended ? .stop : .length
-        (answer.visionMS, answer.prefillMS) = (video.milliseconds, prefillMS)
-        answer.generateMS = generateMS
+            prefilled.reports, promptTokens: sequence.position,
+            visualTokens: prefilled.visualTokens, decodeSteps: sequence.steps)
+        answer.kvCacheBytesUsed = sequence.cache.peakByteCount
+        answer.text = tokenizer.decode(sequence.ids).trimmed()
+        answer.outputIDs = sequence.ids
+        answer.outputTokens = sequence.ids.count
+        answer.finishReason = sequence.ended ? .stop : .length
+        (answer.visionMS, answer.prefillMS) = (prefilled.visionMS, prefilled.prefillMS)
+        answer.generateMS = prefilled.generateMS
         return answer
     }
 
@@ -135,28 +163,6 @@ extension LongVAModel {
             embeddings: embeddings, layout: layout,
             positions: Array(0..<start) + kept.map { start + $0 } + Array(end..<promptTokens),
             promptTokens: promptTokens)
-    }
-
-    /// Greedy decoding until an end token or `limit` tokens. The first token needs no forward pass of
-    /// its own; the last one generated is never fed back.
-    private func generate(
-        from firstLogits: [Float], position: Int, _ limit: Int, cache: inout KVCache,
-        progress: (String, Double) throws -> Void
-    ) throws -> (ids: [Int], ended: Bool, decodeSteps: Int) {
-        let greedy = GreedyDecoding(
-            tokenCount: tokenizer.count, repetitionPenalty: generation.repetitionPenalty)
-        var ids: [Int] = []
-        var steps = 0
-        var logits = firstLogits
-        while true {
-            let token = try greedy.nextToken(logits, generated: ids)
-            if generation.endOfSequence.contains(token) { return (ids, true, steps) }
-            ids.append(token)
-            if ids.count >= limit { return (ids, false, steps) }
-            try progress("decode_text", Double(ids.count) / Double(limit))
-            logits = try decoder.decode(token, position: position + steps, cache: &cache).values()
-            steps += 1
-        }
     }
 
     /// Prompt length and memory, before anything is computed.

@@ -41,6 +41,7 @@ package final class LongVAModel {
     package let decoder: Qwen2Model
     package let device: Device
     package let dtype: DType
+    let graphDecoders = GraphDecoders()
 
     /// Frames that go through the vision tower together.
     package static let visionBatch = 8

@@ -19,6 +19,6 @@ package struct FixedRatioPrefill: PrefillPolicy {
             return try FullPrefill().attend(projections, in: context)
         }
         let count = TokenSelection.count(ratio, of: context.layout.count)
-        return try selected.attend(projections, in: context) { _ in ([], count) }
+        return try selected.attend(projections, in: context, quota: .count(count))
     }
 }

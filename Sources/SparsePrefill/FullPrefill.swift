@@ -7,9 +7,7 @@ package struct FullPrefill: PrefillPolicy {
     package func attend(
         _ projections: LayerProjections, in context: LayerContext
     ) throws -> LayerAttention {
-        let keys = try projections.keys(nil)  // [1, Hkv, n, d]
-        let values = try projections.values(nil)
-        let queries = try projections.queries(nil)  // [1, H, n, d]
+        let (queries, keys, values) = try projections.all()  // [1, H or Hkv, n, d]
         let output = try context.profile.measure(.attention) {
             try queries.attention(keys: keys, values: values, isCausal: true)
         }

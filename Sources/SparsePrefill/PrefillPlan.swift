@@ -55,7 +55,9 @@ package struct PrefillPlan: Sendable {
         case .full, .discard: return nil
         // Entries are counted as rows: a policy that caches only some has chosen already.
         case _ where attention.cachedRows != nil: return [Array(0..<attention.keys.shape[2])]
-        case .mixed: return [attention.report.kept ?? Array(0..<context.layout.count)]
+        case .mixed:
+            try attention.complete()
+            return [attention.report.kept ?? Array(0..<context.layout.count)]
         case .zipcache:
             let choice = try ZipCacheSaliency.salient(
                 projections: projections, context: context, share: zipcacheSalient, seed: seed,

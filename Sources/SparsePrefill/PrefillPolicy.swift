@@ -36,14 +36,22 @@ package struct LayerProjections {
     package let keys: (_ rows: Tensor?) throws -> Tensor
     /// [1, Hkv, R, d]
     package let values: (_ rows: Tensor?) throws -> Tensor
+    /// Both for the same rows, in one product where the weights are stacked.
+    package let queriesAndValues: (_ rows: Tensor?) throws -> (queries: Tensor, values: Tensor)
+    /// For every row.
+    package let all: () throws -> (queries: Tensor, keys: Tensor, values: Tensor)
 
     package init(
         queries: @escaping (Tensor?) throws -> Tensor, keys: @escaping (Tensor?) throws -> Tensor,
-        values: @escaping (Tensor?) throws -> Tensor
+        values: @escaping (Tensor?) throws -> Tensor,
+        queriesAndValues: ((Tensor?) throws -> (queries: Tensor, values: Tensor))? = nil,
+        all: (() throws -> (queries: Tensor, keys: Tensor, values: Tensor))? = nil
     ) {
         self.queries = queries
         self.keys = keys
         self.values = values
+        self.queriesAndValues = queriesAndValues ?? { (try queries($0), try values($0)) }
+        self.all = all ?? { (try queries(nil), try keys(nil), try values(nil)) }
     }
 }
 
@@ -58,12 +66,15 @@ package struct LayerAttention {
     package var keys: Tensor
     package var values: Tensor
     /// Rows of the cached entries, ascending [K]; `nil` is all.
-    package var cachedRows: [Int]?
+    package var cachedRows: RowList?
     /// Whether the feed-forward layer runs on `rows` only; the others then leave the layer unchanged.
     package var skipsFeedForward = false
     /// Rows that go on to the next layer, ascending; `nil` is all.
     package var remaining: [Int]?
     package var report: LayerReport
+    /// Adds to the report what the device alone knows so far; waits for it. Best called after the work
+    /// of all layers was queued.
+    package var deferred: ((inout LayerReport) throws -> Void)?
 
     package init(
         rows: Tensor? = nil, output: Tensor, keys: Tensor, values: Tensor,
@@ -73,7 +84,13 @@ package struct LayerAttention {
         self.output = output
         self.keys = keys
         self.values = values
-        self.cachedRows = cachedRows
+        self.cachedRows = cachedRows.map(RowList.known)
         self.report = report
+    }
+
+    /// Brings the report up to date now.
+    package mutating func complete() throws {
+        try deferred?(&report)
+        deferred = nil
     }
 }

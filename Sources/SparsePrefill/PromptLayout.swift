@@ -15,8 +15,11 @@ package struct PromptLayout: Sendable, Equatable {
     package static let recentAlwaysKept = 64
 
     /// Tokens that no method may drop: text and the last ones.
-    package func isForced(_ row: Int) -> Bool {
-        !visual.contains(row) || row >= count - Self.recentAlwaysKept
+    package func isForced(_ row: Int) -> Bool { !droppable.contains(row) }
+
+    /// All others: visual tokens that are not among the last ones.
+    package var droppable: Range<Int> {
+        visual.clamped(to: 0..<max(0, count - Self.recentAlwaysKept))
     }
 
     /// The layout of some of the rows, which hold all text.
@@ -44,7 +47,7 @@ package struct AttentionGeometry: Sendable, Equatable {
 }
 
 /// Which layer of which prompt a policy is asked about.
-package struct LayerContext: Sendable {
+package struct LayerContext {
     /// 0 for the first decoder layer.
     package let layer: Int
     package let layerCount: Int
@@ -55,10 +58,13 @@ package struct LayerContext: Sendable {
     package let promptTokens: Int
     /// Where times are added up, if anywhere.
     package let profile: PrefillProfile?
+    /// What the layers of the prefill share; `nil` for a layer by itself.
+    package let workspace: PrefillWorkspace?
 
     package init(
         layer: Int, layerCount: Int, layout: PromptLayout, geometry: AttentionGeometry,
-        promptTokens: Int? = nil, profile: PrefillProfile? = nil
+        promptTokens: Int? = nil, profile: PrefillProfile? = nil,
+        workspace: PrefillWorkspace? = nil
     ) {
         self.layer = layer
         self.layerCount = layerCount
@@ -66,5 +72,6 @@ package struct LayerContext: Sendable {
         self.geometry = geometry
         self.promptTokens = promptTokens ?? layout.count
         self.profile = profile
+        self.workspace = workspace
     }
 }

@@ -33,53 +33,46 @@ package struct SelectedAttention: Sendable, Equatable {
         context.layout.count < denseBelow || denseLayers.contains(context.layer)
     }
 
-    /// - Parameter choose: the method's rows and the least number to keep, from the scores.
     func attend(
-        _ projections: LayerProjections, in context: LayerContext,
-        choose: (TokenScores) -> (rows: [Int], least: Int)
+        _ projections: LayerProjections, in context: LayerContext, quota: TokenQuota
     ) throws -> LayerAttention {
         let n = context.layout.count
         let allKeys = try projections.keys(nil)  // [1, Hkv, n, d]
-        let device = try allKeys.device()
-        let probeRows = probes.rows(of: context.layout, layer: context.layer)
-        let accumulated = try context.profile.measure(.probe) {
-            try TokenSaliency.scores(
-                probeQueries: projections.queries(Tensor(probeRows, on: device)), keys: allKeys,
-                probeRows: probeRows)
-        }
-        let selection = context.profile.measure(.select) {
-            let scores = TokenScores(accumulated, probeRows: probeRows, norm: norm)
-            let choice = choose(scores)
-            return TokenSelection(
-                chosen: choice.rows, least: choice.least, scores: scores, layout: context.layout,
-                bucket: bucket)
-        }
-        let kept = selection.kept
-        let keptRows = try Tensor(kept, on: device)  // [T]
+        let selector = TokenSelector(quota: quota, probes: probes, norm: norm, bucket: bucket)
+        let selection = try selector.select(keys: allKeys, projections, in: context)
+        let (count, keptRows) = (selection.rows.count, selection.tensor)  // [T]
         let keepsAll = retention != .discard
         let allValues = keepsAll ? try projections.values(nil) : nil
         let keys = try context.profile.measure(.gather) { try allKeys.gathered(2, keptRows) }
-        let values =
-            try allValues.map { values in
-                try context.profile.measure(.gather) { try values.gathered(2, keptRows) }
-            } ?? projections.values(keptRows)
+        let keptValues = try allValues.map { values in
+            try context.profile.measure(.gather) { try values.gathered(2, keptRows) }
+        }
 
+        let probeRows = selection.probeRows
         var report = LayerReport(
-            attended: kept.count, cached: keepsAll ? n : kept.count, pairs: 0,
+            attended: count, cached: keepsAll ? n : count, pairs: 0,
             rows: ProjectionRows(
-                query: kept.count + probeRows.count, key: n, value: keepsAll ? n : kept.count,
-                output: kept.count, feedForward: ffn == .kept ? kept.count : n))
+                query: count + probeRows.count, key: n, value: keepsAll ? n : count,
+                output: count, feedForward: ffn == .kept ? count : n))
         let output: Tensor
+        let values: Tensor
         switch rows {
         case .zero:
             // Ascending order makes the plain causal mask exact on the compacted sequence.
-            let queries = try projections.queries(keptRows)
+            let queries: Tensor
+            if let keptValues {
+                (queries, values) = (try projections.queries(keptRows), keptValues)
+            } else {
+                (queries, values) = try projections.queriesAndValues(keptRows)
+            }
             output = try context.profile.measure(.attention) {
                 try queries.attention(keys: keys, values: values, isCausal: true)
             }
-            report.pairs = LayerReport.visiblePairs(kept.count)
+            report.pairs = LayerReport.visiblePairs(count)
         case .keys:
+            values = try keptValues ?? projections.values(keptRows)
             let queries = try projections.queries(nil)
+            let kept = try selection.rows.indices()
             (output, report.pairs) = try context.profile.measure(.attention) {
                 try KeyedRows.attention(
                     queries: queries, keys: keys, values: values, keyRows: kept)
@@ -88,19 +81,18 @@ package struct SelectedAttention: Sendable, Equatable {
             report.rows.output = n
             // Queries times keys, as for every method whose two sides differ.
             report.paperRatio =
-                (Double(kept.count) * Double(n)).squareRoot() / Double(context.promptTokens)
+                (Double(count) * Double(n)).squareRoot() / Double(context.promptTokens)
         }
         report.probePairs = probeRows.reduce(0) { $0 + Double($1 + 1) }
-        report.massKept = selection.massKept
         report.probes = probeRows
-        report.scores = accumulated
-        report.kept = kept
 
         var attention = LayerAttention(
             rows: rows == .zero ? keptRows : nil, output: output,
-            keys: keepsAll ? allKeys : keys, values: allValues ?? values,
-            cachedRows: keepsAll ? nil : kept, report: report)
+            keys: keepsAll ? allKeys : keys, values: allValues ?? values, report: report)
+        attention.cachedRows = keepsAll ? nil : selection.rows
         attention.skipsFeedForward = ffn == .kept
+        attention.deferred = selection.describe
+        if !selection.isDeferred { try attention.complete() }
         return attention
     }
 }

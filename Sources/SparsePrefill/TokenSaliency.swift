@@ -16,6 +16,9 @@ package enum TokenSaliency {
         probeQueries: Tensor, keys: Tensor, probeRows: [Int]
     ) throws -> [Float] {
         let heads = probeQueries.shape[1]
+        if let sums = try kernelSums(probeQueries, keys, probeRows) {
+            return try (sums.sum([0, 1]) * (1 / Float(heads))).values()
+        }
         var total = try Tensor.zeros([keys.shape[2]], .float32, on: try keys.device())
         try eachPart(probeQueries, keys, probeRows) { _, attention in
             total = try total + attention.sum([0, 1])
@@ -27,14 +30,50 @@ package enum TokenSaliency {
     package static func groupScores(
         probeQueries: Tensor, keys: Tensor, probeRows: [Int]
     ) throws -> [[Float]] {
+        let n = keys.shape[2]
+        let sums: [Float] = try sums(
+            probeQueries: probeQueries, keys: keys, probeRows: probeRows
+        ).sum([1]).values()
+        return (0..<keys.shape[1]).map { Array(sums[$0 * n..<($0 + 1) * n]) }
+    }
+
+    /// Sums over the probe rows and the query heads of each KV head, as P parts to be added up:
+    /// float32 [Hkv, P, n].
+    ///
+    /// - Parameters:
+    ///   - rows: the probe rows as int64 [m] on the keys' device, where the caller has them.
+    ///   - finished: see `ProbeAttention.columnSums`.
+    static func sums(
+        probeQueries: Tensor, keys: Tensor, probeRows: [Int], rows: Tensor? = nil,
+        finished: Tensor? = nil
+    ) throws -> Tensor {
+        try kernelSums(probeQueries, keys, probeRows, rows: rows, finished: finished)
+            ?? plainSums(probeQueries: probeQueries, keys: keys, probeRows: probeRows)
+    }
+
+    private static func kernelSums(
+        _ probeQueries: Tensor, _ keys: Tensor, _ probeRows: [Int], rows: Tensor? = nil,
+        finished: Tensor? = nil
+    ) throws -> Tensor? {
+        guard try Kernels.device(keys) != nil else { return nil }
+        return try ProbeAttention.columnSums(
+            queries: probeQueries, keys: keys,
+            rows: rows ?? Tensor(probeRows, on: keys.device()), finished: finished)
+    }
+
+    /// The same by plain operators: float32 [Hkv, 1, n].
+    package static func plainSums(
+        probeQueries: Tensor, keys: Tensor, probeRows: [Int]
+    ) throws -> Tensor {
         let (keyValueHeads, n) = (keys.shape[1], keys.shape[2])
         let group = probeQueries.shape[1] / keyValueHeads
-        let zeros = try Tensor.zeros([n], .float32, on: try keys.device())
+        let zeros = try Tensor.zeros([1, 1, n], .float32, on: try keys.device())
         var totals = [Tensor](repeating: zeros, count: keyValueHeads)
         try eachPart(probeQueries, keys, probeRows) { first, attention in
-            totals[first / group] = try totals[first / group] + attention.sum([0, 1])
+            totals[first / group] =
+                try totals[first / group] + attention.sum([0, 1]).reshaped([1, 1, n])
         }
-        return try totals.map { try $0.values() }
+        return try Tensor.concatenated(totals, axis: 0)
     }
 
     /// The same for each query head: H lists of n values.

@@ -24,8 +24,6 @@ package struct ZipVLPrefill: PrefillPolicy {
         guard threshold.tau < 1, !selected.isDense(context) else {
             return try FullPrefill().attend(projections, in: context)
         }
-        return try selected.attend(projections, in: context) { scores in
-            (threshold.chosen(scores, layer: context.layer), 0)
-        }
+        return try selected.attend(projections, in: context, quota: .holding(threshold))
     }
 }

@@ -43,8 +43,8 @@ struct LoadedMachine {
     /// The driver's name for a GPU.
     var deviceName: String { gpu?.name ?? "cpu" }
 
-    func weights(_ source: any TensorSource, _ format: WeightFormat) throws -> Weights {
-        try format.weights(source, self)
+    func weights(_ source: any TensorSource, _ format: WeightFormat) -> Weights {
+        format.weights(source, self)
     }
 
     /// Waits until what was queued for `tensor` is done.
@@ -68,11 +68,10 @@ enum WeightFormat: String, CaseIterable {
     /// e4m3 with one scale a row.
     case fp8
 
-    func weights(_ source: any TensorSource, _ machine: LoadedMachine) throws -> Weights {
-        guard self == .asIs else {
-            throw ValidationError("--weights fp8: this build has no such weights")
-        }
-        return Weights(source, device: machine.place, dtype: machine.dtype)
+    var format: ActivationFormat { self == .fp8 ? .e4m3 : .asIs }
+
+    func weights(_ source: any TensorSource, _ machine: LoadedMachine) -> Weights {
+        Weights(source, device: machine.place, dtype: machine.dtype, format: format)
     }
 }
 

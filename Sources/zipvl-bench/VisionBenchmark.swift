@@ -123,7 +123,7 @@ struct VisionBenchmark: ParsableCommand {
         let source = RandomWeights(
             seed: machine.seed, on: machine.place, machine.dtype,
             layers: shape.vision.layerCount)
-        let weights = try machine.weights(source, format)
+        let weights = machine.weights(source, format)
         return Eye(
             weights: format,
             tower: try CLIPVisionTower(

@@ -7,8 +7,8 @@ struct ZipVLBench: ParsableCommand {
         commandName: "zipvl-bench",
         abstract: "Times the model on what it makes from a seed; prints JSON lines.",
         subcommands: [
-            PrefillBenchmark.self, VisionBenchmark.self, EndToEndBenchmark.self,
-            VideoBenchmark.self, MemoryBenchmark.self, SoakBenchmark.self, Figure6.self,
-            KernelBenchmark.self,
+            PrefillBenchmark.self, VisionBenchmark.self, DecodeBenchmark.self,
+            EndToEndBenchmark.self, VideoBenchmark.self, MemoryBenchmark.self, SoakBenchmark.self,
+            Figure6.self, KernelBenchmark.self,
         ])
 }

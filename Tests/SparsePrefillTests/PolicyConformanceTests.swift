@@ -81,7 +81,8 @@ struct MethodCase: CustomTestStringConvertible, Sendable {
             let attention = try method.policy.attend(layer.projections, in: layer.context())
             let report = attention.report
             var sets = report.keptPerHead ?? []
-            sets += [report.kept, attention.cachedRows, attention.remaining].compactMap { $0 }
+            sets += [report.kept, try attention.cachedRows?.indices(), attention.remaining]
+                .compactMap { $0 }
             if let rows = attention.rows { sets.append(try rows.values()) }
             let text = (0..<n).filter { !layer.layout.visual.contains($0) }
             for rows in sets {

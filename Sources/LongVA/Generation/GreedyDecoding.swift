@@ -1,8 +1,13 @@
 /// Picks the next token: penalty on what was generated, padding ids masked, largest logit wins.
-struct GreedyDecoding {
+package struct GreedyDecoding {
     /// Ids at or above this are padding rows of the table, not tokens.
     let tokenCount: Int
     let repetitionPenalty: Float
+
+    package init(tokenCount: Int, repetitionPenalty: Float) {
+        self.tokenCount = tokenCount
+        self.repetitionPenalty = repetitionPenalty
+    }
 
     /// - Parameter logits: [vocabulary]
     /// - Throws: `ModelError` (`numericalFailure`) when a token's logit is NaN or infinite: without

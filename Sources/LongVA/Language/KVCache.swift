@@ -39,20 +39,20 @@ package struct KVCache {
     ///
     /// - Parameters:
     ///   - keys, values: [1, Hkv, K, d]
-    ///   - positions: original positions of the K entries, ascending.
+    ///   - positions: original positions of the K entries, ascending; only a quantised layer asks.
     ///   - salient: entries in 0..<K that a quantised layer keeps in four bits, one list for all KV
     ///     heads or one for each; `nil` is all. A layer that is not quantised ignores it.
     ///   - keyBias: what the key projection adds before RoPE, [Hkv d].
     mutating func fill(
-        keys: Tensor, values: Tensor, positions: [Int], salient: [[Int]]?, keyBias: Tensor?,
-        rotary: RotaryEmbedding
+        keys: Tensor, values: Tensor, positions: @autoclosure () throws -> [Int],
+        salient: [[Int]]?, keyBias: Tensor?, rotary: RotaryEmbedding
     ) throws {
         if plan.quantizes(layers.count) {
             let bias = plan.removesKeyBias ? keyBias : nil
             layers.append(
                 .quantized(
                     try QuantizedEntries(
-                        keys: keys, values: values, positions: positions, salient: salient,
+                        keys: keys, values: values, positions: positions(), salient: salient,
                         bias: bias.map {
                             RotatedKeyBias(bias: $0, headWidth: keys.shape[3], rotary: rotary)
                         },
@@ -84,6 +84,27 @@ package struct KVCache {
         }
         peakByteCount = max(peakByteCount, byteCount)
         return all
+    }
+
+    /// The entries of every layer; `nil` when one of them is quantised.
+    var plainLayers: [PlainEntries]? {
+        let plain = layers.compactMap { layer in
+            if case .plain(let entries) = layer { entries } else { nil }
+        }
+        return plain.count == layers.count ? plain : nil
+    }
+
+    /// Whether the entries of every layer are in the run's element type.
+    package var isPlain: Bool { plainLayers != nil }
+
+    /// Counts entries that kernels have appended to every layer, all of them plain.
+    mutating func advance(by count: Int) {
+        for (index, layer) in layers.enumerated() {
+            guard case .plain(var entries) = layer else { continue }
+            entries.advance(by: count)
+            layers[index] = .plain(entries)
+        }
+        peakByteCount = max(peakByteCount, byteCount)
     }
 
     /// Bytes of all valid entries as they are stored now.

@@ -32,6 +32,12 @@ struct PlainEntries {
         )
     }
 
+    /// Where the entries lie, as kernels take it.
+    func view() throws -> [Int] { try DecodeState.view(keys: keys, values: values) }
+
+    /// Counts entries that a kernel has appended.
+    mutating func advance(by count: Int) { length += count }
+
     /// Of the valid entries.
     var byteCount: Int64 { Int64(length) * Int64(entryBytes) }
 }

@@ -6,19 +6,16 @@ package struct Qwen2DecoderLayer {
     private let heads: Int
     private let keyValueHeads: Int
     private let headWidth: Int
-    private let inputNorm: RMSNorm
-    private let postAttentionNorm: RMSNorm
-    private let query: Linear
-    private let key: Linear
-    private let value: Linear
-    private let output: Linear
-    private let gate: Linear
-    private let up: Linear
-    private let down: Linear
+    let inputNorm: RMSNorm
+    let postAttentionNorm: RMSNorm
+    /// query, value, key: what is computed for the attended tokens, then what all tokens need.
+    let projections: StackedLinear
+    let output: Linear
+    let feedForward: GatedFeedForward
 
-    /// The feed-forward layer runs on this many rows at a time: its three intermediates at 128 frames
-    /// would otherwise be the largest tensors of the whole prefill.
-    private static let feedForwardRows = 2048
+    private enum Part {
+        static let query = 0, value = 1, key = 2
+    }
 
     init(_ weights: Weights, _ c: LongVAConfiguration) throws {
         heads = c.heads
@@ -30,79 +27,102 @@ package struct Qwen2DecoderLayer {
         postAttentionNorm = try RMSNorm(
             weights["post_attention_layernorm"], width, epsilon: c.rmsNormEpsilon)
         let attention = weights["self_attn"]
-        query = try Linear(attention["q_proj"], width, queryWidth, bias: true)
-        key = try Linear(attention["k_proj"], width, keyWidth, bias: true)
-        value = try Linear(attention["v_proj"], width, keyWidth, bias: true)
+        projections = try StackedLinear(
+            attention, [("q_proj", queryWidth), ("v_proj", keyWidth), ("k_proj", keyWidth)],
+            inputs: width, bias: true)
         output = try Linear(attention["o_proj"], queryWidth, width, bias: false)
-        gate = try Linear(weights["mlp"]["gate_proj"], width, c.intermediateSize, bias: false)
-        up = try Linear(weights["mlp"]["up_proj"], width, c.intermediateSize, bias: false)
-        down = try Linear(weights["mlp"]["down_proj"], c.intermediateSize, width, bias: false)
+        feedForward = try GatedFeedForward(
+            weights["mlp"], width: width, intermediate: c.intermediateSize)
     }
 
     /// Added to every key before RoPE, [Hkv d]; `nil` without one.
-    var keyBias: Tensor? { key.bias }
+    var keyBias: Tensor? { projections[Part.key].bias }
 
-    /// The tokens that are left of the prompt, attended as the plan says. x is [1, n, D].
+    /// The tokens that are left of the prompt, attended as the plan says.
     func prefill(
-        _ x: Tensor, _ rotary: RotaryTable, plan: PrefillPlan, context: LayerContext
-    ) throws -> (x: Tensor, attention: LayerAttention, salient: [[Int]]?) {
-        let normed = try inputNorm(x)
-        func project(_ linear: Linear, _ heads: Int, _ rows: Tensor?) throws -> Tensor {
-            let input =
-                try rows.map { rows in
-                    try context.profile.measure(.gather) { try normed.gathered(1, rows) }
-                } ?? normed
-            return try split(linear(input), heads)
-        }
-        let projections = LayerProjections(
-            queries: { try rotary.rows($0).rotated(project(query, heads, $0)) },
-            keys: { try rotary.rows($0).rotated(project(key, keyValueHeads, $0)) },
-            values: { try project(value, keyValueHeads, $0) })
-        var attention = try plan.policy.attend(projections, in: context)
-        let salient = try plan.salient(&attention, projections, in: context)
+        _ stream: ResidualStream, _ rotary: RotaryTable, plan: PrefillPlan, context: LayerContext,
+        feedForwardRows: Int
+    ) throws -> (stream: ResidualStream, attention: LayerAttention, salient: [[Int]]?) {
+        let (x, normed) = try stream.normed(by: inputNorm, as: projections.format)
+        let inputs = try layerProjections(of: normed, rotary, context)
+        var attention = try plan.policy.attend(inputs, in: context)
+        let salient = try plan.salient(&attention, inputs, in: context)
 
         let projected = try output(merge(attention.output))  // [1, R, D]
         guard let rows = attention.rows else {
-            let result = try x + projected
-            return (try result + feedForward(postAttentionNorm(result)), attention, salient)
+            let (sum, normed) = try postAttentionNorm(
+                adding: projected, to: x, as: feedForward.format)
+            let delta = try feedForward(normed, rowsAtOnce: feedForwardRows)
+            return (ResidualStream(sum, pending: delta), attention, salient)
         }
-        func scattered(_ part: Tensor) throws -> Tensor {
-            try context.profile.measure(.scatter) { try x.replacing(1, rows, with: part) }
-        }
-        let attended = try context.profile.measure(.gather) { try x.gathered(1, rows) } + projected
+        let attended = try context.profile.measure(.scatter) { try x.addingRows(rows, projected) }
         if attention.skipsFeedForward {
-            let done = try attended + feedForward(postAttentionNorm(attended))
-            return (try scattered(done), attention, salient)
+            let own = try context.profile.measure(.gather) { try attended.gatheredRows(1, rows) }
+            let delta = try feedForward(
+                postAttentionNorm(own, as: feedForward.format), rowsAtOnce: feedForwardRows)
+            let done = try context.profile.measure(.scatter) {
+                try attended.addingRows(rows, delta)
+            }
+            return (ResidualStream(done), attention, salient)
         }
-        let result = try scattered(attended)
-        return (try result + feedForward(postAttentionNorm(result)), attention, salient)
+        let delta = try feedForward(
+            postAttentionNorm(attended, as: feedForward.format), rowsAtOnce: feedForwardRows)
+        return (ResidualStream(attended, pending: delta), attention, salient)
+    }
+
+    /// Projections of the normed rows [1, R, D]: of any rows, split into heads, rotated.
+    private func layerProjections(
+        of normed: Activations, _ rotary: RotaryTable, _ context: LayerContext
+    ) throws -> LayerProjections {
+        func project(_ parts: Range<Int>, _ rows: Tensor?) throws -> [Tensor] {
+            let input =
+                try rows.map { rows in
+                    try context.profile.measure(.gather) { try normed.gatheredRows(rows) }
+                } ?? normed
+            return try projections(input, parts)
+        }
+        func rotated(_ x: Tensor, _ heads: Int, _ rows: Tensor?) throws -> Tensor {
+            try rotary.rows(rows).rotated(split(x, heads))
+        }
+        return LayerProjections(
+            queries: {
+                try rotated(project(Part.query..<Part.query + 1, $0)[0], heads, $0)
+            },
+            keys: {
+                try rotated(project(Part.key..<Part.key + 1, $0)[0], keyValueHeads, $0)
+            },
+            values: { try split(project(Part.value..<Part.value + 1, $0)[0], keyValueHeads) },
+            queriesAndValues: {
+                let both = try project(Part.query..<Part.value + 1, $0)
+                return (try rotated(both[0], heads, $0), try split(both[1], keyValueHeads))
+            },
+            all: {
+                let all = try project(Part.query..<Part.key + 1, nil)
+                return (
+                    try rotated(all[0], heads, nil), try rotated(all[2], keyValueHeads, nil),
+                    try split(all[1], keyValueHeads)
+                )
+            })
     }
 
     /// One new token x [1, 1, D] over the cached keys and values.
     func decode(
         _ x: Tensor, _ rotary: RotaryTable, cache: inout KVCache, layer: Int, position: Int
     ) throws -> Tensor {
-        let normed = try inputNorm(x)
-        let asking = try rotary.rotated(split(query(normed), heads))  // [1, H, 1, d]
+        let normed: Activations = try inputNorm(x, as: projections.format)
+        let parts = try projections(normed, Part.query..<Part.key + 1)
+        let asking = try rotary.rotated(split(parts[Part.query], heads))  // [1, H, 1, d]
         let (keys, values) = try cache.append(
-            rotary.rotated(split(key(normed), keyValueHeads)), split(value(normed), keyValueHeads),
-            query: asking, layer: layer, position: position)
+            rotary.rotated(split(parts[Part.key], keyValueHeads)),
+            split(parts[Part.value], keyValueHeads), query: asking, layer: layer,
+            position: position)
         // The query heads of a group become rows of one attention: no key is copied.
         let queries = try asking.reshaped([1, keyValueHeads, heads / keyValueHeads, headWidth])
         let attended = try queries.attention(keys: keys, values: values, isCausal: false)
-        let result = try x + output(attended.reshaped([1, 1, heads * headWidth]))
-        return try result + feedForward(postAttentionNorm(result))
-    }
-
-    private func feedForward(_ x: Tensor) throws -> Tensor {
-        let rows = x.shape[1]
-        guard rows > Self.feedForwardRows else { return try down(gate(x).silu() * up(x)) }
-        let parts = try stride(from: 0, to: rows, by: Self.feedForwardRows).map { start in
-            let part = try x.narrowed(
-                1, from: start, count: min(Self.feedForwardRows, rows - start))
-            return try down(gate(part).silu() * up(part))
-        }
-        return try Tensor.concatenated(parts, axis: 1)
+        let (sum, hidden) = try postAttentionNorm(
+            adding: output(attended.reshaped([1, 1, heads * headWidth])), to: x,
+            as: feedForward.format)
+        return try sum + feedForward(hidden, rowsAtOnce: 1)
     }
 
     /// [1, R, heads d] to [1, heads, R, d]

@@ -34,50 +34,72 @@ extension Qwen2Model {
     ///
     /// - Parameters:
     ///   - observe: called with 0 and the embeddings, then with l + 1 and layer l's output, before
-    ///     tokens leave the sequence.
+    ///     tokens leave the sequence; they are computed when asked for.
     /// - Returns: logits of the last position [vocabulary] and what each layer computed.
     package func prefill(
         _ prompt: Prompt, plan: PrefillPlan, cache: inout KVCache, profile: PrefillProfile? = nil,
-        observe: (Int, Tensor) throws -> Void = { _, _ in }
+        observe: (Int, () throws -> Tensor) throws -> Void = { _, _ in }
     ) throws -> (logits: Tensor, reports: [LayerReport]) {
         var sequence = try Sequence(prompt, table: rotary.table(prompt.positions))
-        var reports: [LayerReport] = []
-        try observe(0, sequence.x)
+        let workspace = PrefillWorkspace()
+        var layerReports: [PendingReport] = []
+        try observe(0) { try sequence.stream.sum() }
         for (index, layer) in layers.enumerated() {
             let context = LayerContext(
                 layer: index, layerCount: layers.count, layout: sequence.layout,
-                geometry: geometry, promptTokens: prompt.promptTokens, profile: profile)
+                geometry: geometry, promptTokens: prompt.promptTokens, profile: profile,
+                workspace: workspace)
             let step = try layer.prefill(
-                sequence.x, sequence.table, plan: plan, context: context)
-            sequence.x = step.x
-            let attention = step.attention
+                sequence.stream, sequence.table, plan: plan, context: context,
+                feedForwardRows: chunks.feedForwardRows)
+            sequence.stream = step.stream
+            var attention = step.attention
+            if plan.retirement != nil { try attention.complete() }
             try cache.fill(
                 keys: attention.keys, values: attention.values,
-                positions: attention.cachedRows.map { $0.map { sequence.positions[$0] } }
+                positions: try attention.cachedRows?.indices().map { sequence.positions[$0] }
                     ?? sequence.positions,
                 salient: step.salient, keyBias: layer.keyBias, rotary: rotary)
-            reports.append(
-                sequence.positions.count == prompt.promptTokens
-                    ? attention.report : attention.report.located(at: sequence.positions))
-            try observe(index + 1, sequence.x)
+            layerReports.append(
+                PendingReport(
+                    report: attention.report, deferred: attention.deferred,
+                    positions: sequence.positions.count == prompt.promptTokens
+                        ? nil : sequence.positions))
+            try observe(index + 1) { try sequence.stream.sum() }
             try sequence.drop(attention, retirement: plan.retirement)
         }
         // Logits of the whole prompt would be n x vocabulary: 11 GB at 128 frames.
-        let last = try sequence.x.narrowed(1, from: sequence.layout.count - 1, count: 1)
-        return (try logits(last), reports)
+        let last = try sequence.stream.rows(from: sequence.layout.count - 1, count: 1)
+        let logits = try logits(last.sum())
+        // All work is queued by now: what is read here delays none of it.
+        return (logits, try layerReports.map { try $0.completed() })
+    }
+
+    /// One layer's report while the device works on.
+    private struct PendingReport {
+        let report: LayerReport
+        let deferred: ((inout LayerReport) throws -> Void)?
+        /// Original positions of the layer's rows where tokens were gone already.
+        let positions: [Int]?
+
+        func completed() throws -> LayerReport {
+            var report = report
+            try deferred?(&report)
+            return positions.map(report.located) ?? report
+        }
     }
 
     /// The tokens that are left while the prompt goes through the layers.
     private struct Sequence {
-        var x: Tensor  // [1, R, D]
+        var stream: ResidualStream  // [1, R, D]
         var table: RotaryTable
         var layout: PromptLayout
         var positions: [Int]
         /// Layers running in which each row was not selected.
         var idle: [Int]
 
-        init(_ prompt: Prompt, table: RotaryTable) {
-            x = prompt.embeddings
+        init(_ prompt: Prompt, table: RotaryTable) throws {
+            stream = ResidualStream(try prompt.embeddings.ownCopyOnGPU())
             self.table = table
             layout = prompt.layout
             positions = prompt.positions
@@ -94,8 +116,8 @@ extension Qwen2Model {
                         idle: &idle, kept: attention.report.kept, layout: layout)
             }
             guard let rows, rows.count < positions.count else { return }
-            let indices = try Tensor(rows, on: x.device())
-            x = try x.gathered(1, indices)
+            let indices = try Tensor(rows, on: stream.x.device())
+            stream = try stream.gathered(indices)
             table = try table.rows(indices)
             layout = layout.keeping(rows)
             positions = rows.map { positions[$0] }

@@ -9,6 +9,7 @@ package struct Qwen2Model {
     let layers: [Qwen2DecoderLayer]
     private let norm: RMSNorm
     let rotary: RotaryEmbedding
+    package var chunks: ComputeChunks
 
     package init(_ weights: Weights, _ layout: CheckpointLayout) throws {
         try self.init(
@@ -31,6 +32,7 @@ package struct Qwen2Model {
             ? embeddings : try weights["lm_head"].tensor("weight", [headRows, c.hiddenSize])
         layers = try (0..<c.layerCount).map { try Qwen2DecoderLayer(model["layers"][$0], c) }
         norm = try RMSNorm(model["norm"], c.hiddenSize, epsilon: c.rmsNormEpsilon)
+        chunks = .standard(on: weights.device)
         rotary = try RotaryEmbedding(
             theta: c.ropeTheta, headWidth: c.headWidth, dtype: weights.dtype, device: weights.device
         )

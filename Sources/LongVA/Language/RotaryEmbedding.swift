@@ -39,12 +39,8 @@ struct RotaryTable {
             cosine: try cosine.gathered(0, rows), sine: try sine.gathered(0, rows))
     }
 
-    /// Rotates x [1, H, R, d] by each row's position.
+    /// Rotates x [1, H, R, d] by each row's position; x itself may be overwritten.
     func rotated(_ x: Tensor) throws -> Tensor {
-        let half = x.shape[3] / 2
-        let low = try x.narrowed(3, from: 0, count: half)
-        let high = try x.narrowed(3, from: half, count: half)
-        let turned = try Tensor.concatenated([high.neg(), low], axis: 3)
-        return try x * cosine + turned * sine
+        try x.rotated(cosine: cosine, sine: sine)
     }
 }

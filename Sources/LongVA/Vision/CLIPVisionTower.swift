@@ -41,9 +41,7 @@ package struct CLIPVisionTower {
     /// - Parameter pixels: [N, 3, S, S], normalised.
     /// - Returns: [N, P, D]
     package func callAsFunction(_ pixels: Tensor) throws -> Tensor {
-        var x = try embed(pixels)
-        for layer in layers { x = try layer(x) }
-        return try patches(x)
+        try patches(encoded(pixels, by: layers[...]))
     }
 
     /// The same, with the last used layer's attention of the class token to each patch, summed over
@@ -54,10 +52,23 @@ package struct CLIPVisionTower {
         guard let last = layers.last else {
             throw ModelError(.configuration, "the vision tower has no layer with attention")
         }
-        var x = try embed(pixels)
-        for layer in layers.dropLast() { x = try layer(x) }
+        let x = try encoded(pixels, by: layers.dropLast())
         let attention = try last.classAttention(x)
-        return (try patches(last(x)), try attention.narrowed(1, from: 1, count: x.shape[1] - 1))
+        let (attended, delta) = try last(x, pending: nil)
+        return (
+            try patches(attended + delta),
+            try attention.narrowed(1, from: 1, count: x.shape[1] - 1)
+        )
+    }
+
+    /// [N, 3, S, S] through some layers: [N, 1 + P, D]
+    private func encoded(_ pixels: Tensor, by layers: ArraySlice<CLIPEncoderLayer>) throws -> Tensor
+    {
+        var x = try embed(pixels)
+        // What a layer's MLP computed is added by the next layer's norm.
+        var pending: Tensor?
+        for layer in layers { (x, pending) = try layer(x, pending: pending) }
+        return try pending.map { try x + $0 } ?? x
     }
 
     /// [N, 3, S, S] to [N, 1 + P, D]
@@ -81,9 +92,8 @@ struct CLIPEncoderLayer {
     private let heads: Int
     private let norm1: LayerNorm
     private let norm2: LayerNorm
-    private let query: Linear
-    private let key: Linear
-    private let value: Linear
+    /// query, key, value
+    private let projections: StackedLinear
     private let output: Linear
     private let up: Linear
     private let down: Linear
@@ -94,31 +104,42 @@ struct CLIPEncoderLayer {
         norm1 = try LayerNorm(weights["layer_norm1"], width, epsilon: geometry.layerNormEpsilon)
         norm2 = try LayerNorm(weights["layer_norm2"], width, epsilon: geometry.layerNormEpsilon)
         let attention = weights["self_attn"]
-        query = try Linear(attention["q_proj"], width, width, bias: true)
-        key = try Linear(attention["k_proj"], width, width, bias: true)
-        value = try Linear(attention["v_proj"], width, width, bias: true)
+        projections = try StackedLinear(
+            attention, [("q_proj", width), ("k_proj", width), ("v_proj", width)], inputs: width,
+            bias: true)
         output = try Linear(attention["out_proj"], width, width, bias: true)
         up = try Linear(weights["mlp"]["fc1"], width, geometry.feedForward, bias: true)
         down = try Linear(weights["mlp"]["fc2"], geometry.feedForward, width, bias: true)
     }
 
-    func callAsFunction(_ input: Tensor) throws -> Tensor {  // [N, 1 + P, D]
-        let normed = try norm1(input)
-        let attended = try split(query(normed))
-            .attention(keys: split(key(normed)), values: split(value(normed)), isCausal: false)
+    /// - Parameters:
+    ///   - input: [N, 1 + P, D]; may be overwritten.
+    ///   - pending: what must be added to it first.
+    /// - Returns: the states after attention, and what the MLP adds to them.
+    func callAsFunction(
+        _ input: Tensor, pending: Tensor?
+    ) throws -> (x: Tensor, pending: Tensor) {
+        let x: Tensor
+        let normed: Activations
+        if let pending {
+            (x, normed) = try norm1(adding: pending, to: input, as: projections.format)
+        } else {
+            (x, normed) = (input, try norm1(input, as: projections.format))
+        }
+        let parts = try projections(normed, 0..<3)
+        let attended = try split(parts[0])
+            .attention(keys: split(parts[1]), values: split(parts[2]), isCausal: false)
         let merged = try attended.transposed(1, 2).reshaped(input.shape)
-        let x = try input + output(merged)
-        let hidden = try up(norm2(x))
-        let activated = try hidden * (hidden * 1.702).sigmoid()  // quick_gelu
-        return try x + down(activated)
+        let (sum, hidden) = try norm2(adding: output(merged), to: x, as: up.format)
+        return (sum, try down(up(hidden).quickGELU(as: down.format)))
     }
 
     /// The class token's attention to all tokens, itself included, summed over heads: [N, T], float32.
     func classAttention(_ input: Tensor) throws -> Tensor {
-        let normed = try norm1(input)
-        let first = try split(query(normed.narrowed(1, from: 0, count: 1)))  // [N, heads, 1, d]
+        let normed: Tensor = try norm1(input)
+        let first = try split(projections[0](normed.narrowed(1, from: 0, count: 1)))  // [N, heads, 1, d]
         let scale = 1 / Float(first.shape[3]).squareRoot()
-        let products = try first.matmul(split(key(normed)).transposed(2, 3))
+        let products = try first.matmul(split(projections[1](normed)).transposed(2, 3))
         return try (products.converted(to: .float32) * scale).softmax(-1).sum([1, 2])
     }
 

@@ -12,7 +12,7 @@ package struct MultimodalProjector {
 
     /// [N, P, Dv] to [N, P, D]
     package func callAsFunction(_ features: Tensor) throws -> Tensor {
-        try second(first(features).gelu())
+        try second(first(features).gelu(as: second.format))
     }
 }
 

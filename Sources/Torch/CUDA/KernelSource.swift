@@ -20,8 +20,14 @@ package struct KernelSource: Sendable, Hashable {
 
 /// One for each file in Kernels.
 extension KernelSource {
+    package static let decodeAttention = KernelSource(
+        "decode_attention", PackageResources.decode_attention_cu)
     package static let elementwise = KernelSource("elementwise", PackageResources.elementwise_cu)
     package static let gather = KernelSource("gather", PackageResources.gather_cu)
+    package static let matvec = KernelSource("matvec", PackageResources.matvec_cu)
     package static let norms = KernelSource("norms", PackageResources.norms_cu)
+    package static let probe = KernelSource("probe", PackageResources.probe_cu)
     package static let rope = KernelSource("rope", PackageResources.rope_cu)
+    package static let select = KernelSource("select", PackageResources.select_cu)
+    package static let sampling = KernelSource("sampling", PackageResources.sampling_cu)
 }

@@ -116,6 +116,12 @@ __device__ __forceinline__ uint4 load_streaming_16(const void *address) {
     return v;
 }
 
+/// Returns once every kernel that this one depends on is complete; at once unless it was launched ahead of their end.
+__device__ __forceinline__ void wait_for_previous_kernels() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+
+/// Lets the next kernel of the stream begin where there is room: it waits by itself before it reads results.
+__device__ __forceinline__ void let_next_kernel_begin() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+
 #endif
 // ---- end of instructions -----------------------------------------------------------------------------------------------
 

@@ -6,6 +6,8 @@ package struct Linear {
     package let scale: Tensor?
     /// [out]
     package let bias: Tensor?
+    /// Of the outputs.
+    package let dtype: DType
     private let isOnGPU: Bool
 
     package init(_ weights: Weights, _ inputs: Int, _ outputs: Int, bias: Bool) throws {
@@ -19,14 +21,18 @@ package struct Linear {
     init(weight: Tensor, bias: Tensor?, format: ActivationFormat) throws {
         if format == .e4m3, weight.shape.allSatisfy({ $0 % 16 == 0 }) {
             let rows = try weight.quantizedRows()
-            try self.init(weight: rows.values, scale: rows.scale, bias: bias)
+            try self.init(
+                weight: rows.values, scale: rows.scale, bias: bias, dtype: weight.dtype())
         } else {
-            try self.init(weight: weight, scale: nil, bias: bias)
+            try self.init(weight: weight, scale: nil, bias: bias, dtype: weight.dtype())
         }
     }
 
-    private init(weight: Tensor, scale: Tensor?, bias: Tensor?) throws(TorchError) {
+    private init(
+        weight: Tensor, scale: Tensor?, bias: Tensor?, dtype: DType
+    ) throws(TorchError) {
         self.weight = weight
+        self.dtype = dtype
         self.scale = scale
         self.bias = bias
         isOnGPU = try weight.device() != .cpu
@@ -37,7 +43,7 @@ package struct Linear {
         try Linear(
             weight: weight.narrowed(0, from: start, count: count),
             scale: scale?.narrowed(0, from: start, count: count),
-            bias: bias?.narrowed(0, from: start, count: count))
+            bias: bias?.narrowed(0, from: start, count: count), dtype: dtype)
     }
 
     package var outputs: Int { weight.shape[0] }
@@ -45,7 +51,7 @@ package struct Linear {
     package var format: ActivationFormat { scale == nil ? .asIs : .e4m3 }
 
     package func callAsFunction(_ x: Tensor) throws -> Tensor {
-        try callAsFunction(format == .asIs ? Activations(x) : x.quantizedRows())
+        try callAsFunction(format == .asIs ? Activations(values: x) : x.quantizedRows())
     }
 
     /// [..., in] to [..., out] in the run's element type.
@@ -59,13 +65,13 @@ package struct Linear {
         let y: Tensor
         if isOnGPU, rows > 0 {
             y = try values.scaledMatmul(
-                weight.transposed(0, 1), rowScales, scales, bias: bias, as: x.dtype)
+                weight.transposed(0, 1), rowScales, scales, bias: bias, as: dtype)
         } else {
             // e4m3 is exact in float32: what differs from the scaled product is the order of the sum.
             let product = try values.converted(to: .float32)
                 .matmul(weight.converted(to: .float32).transposed(0, 1))
             let scaled = try product * rowScales * scales
-            y = try (bias.map { try scaled + $0 } ?? scaled).converted(to: x.dtype)
+            y = try (bias.map { try scaled + $0 } ?? scaled).converted(to: dtype)
         }
         return try y.reshaped(shape + [outputs])
     }
@@ -83,7 +89,7 @@ package struct Linear {
         }
         try values.scaledMatmul(
             weight.transposed(0, 1), rowScale.reshaped([rows, 1]),
-            scale.reshaped([1, outputs]), as: x.dtype, into: target)
+            scale.reshaped([1, outputs]), as: dtype, into: target)
     }
 }
 
@@ -102,23 +108,25 @@ package struct StackedLinear {
         _ weights: Weights, _ layers: [(name: String, outputs: Int)], inputs: Int, bias: Bool
     ) throws {
         guard weights.stacks else {
-            self.init(
-                try layers.map { try Linear(weights[$0.name], inputs, $0.outputs, bias: bias) })
+            whole = nil
+            parts = try layers.map { layer in
+                try Linear(weights[layer.name], inputs, layer.outputs, bias: bias)
+            }
             return
         }
-        let tensors = try layers.map {
-            try weights[$0.name].tensor("weight", [$0.outputs, inputs])
+        let tensors = try layers.map { layer in
+            try weights[layer.name].tensor("weight", [layer.outputs, inputs])
         }
-        let biases = try layers.compactMap {
-            bias ? try weights[$0.name].tensor("bias", [$0.outputs]) : nil
-        }
+        let biases =
+            try bias
+            ? layers.map { layer in try weights[layer.name].tensor("bias", [layer.outputs]) } : []
         let whole = try Linear(
             weight: Tensor.concatenated(tensors, axis: 0),
             bias: bias ? Tensor.concatenated(biases, axis: 0) : nil, format: weights.format)
         var start = 0
-        parts = try layers.map {
-            defer { start += $0.outputs }
-            return try whole.rows(from: start, count: $0.outputs)
+        parts = try layers.map { layer in
+            defer { start += layer.outputs }
+            return try whole.rows(from: start, count: layer.outputs)
         }
         self.whole = whole
     }
@@ -138,9 +146,9 @@ package struct StackedLinear {
             ? whole : try whole.rows(from: first, count: sizes.reduce(0, +))
         let y = try layer(x)
         var start = 0
-        return try sizes.map {
-            defer { start += $0 }
-            return try y.narrowed(y.shape.count - 1, from: start, count: $0)
+        return try sizes.map { size in
+            defer { start += size }
+            return try y.narrowed(y.shape.count - 1, from: start, count: size)
         }
     }
 }
