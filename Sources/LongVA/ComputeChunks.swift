@@ -20,4 +20,9 @@ package struct ComputeChunks: Sendable, Equatable {
 
     /// Where memory is short.
     package static let small = ComputeChunks(feedForwardRows: 2048, visionBatch: 8)
+
+    /// In words, for a warning.
+    package var title: String {
+        "\(feedForwardRows) rows and \(visionBatch) frames at a time"
+    }
 }

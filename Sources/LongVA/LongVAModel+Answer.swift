@@ -21,6 +21,23 @@ extension LongVAModel {
         return try answer(request, video, plan, trace: trace, progress: progress)
     }
 
+    /// Answers one question about a video that was encoded before, as if it had been encoded for it.
+    ///
+    /// - Parameters:
+    ///   - video: with its class attention where the request needs it
+    ///   - prefix: of the video and the request's settings; `nil` computes it
+    /// - Throws: as `answer(_:frames:progress:)`
+    package func answer(
+        _ request: AnswerRequest, video: EncodedVideo, prefix: VisualPrefix? = nil,
+        progress: (String, Double) throws -> Void = { _, _ in }
+    ) throws -> GeneratedAnswer {
+        TorchLibrary.disableGradients()
+        try check(request, frames: video.frames)
+        return try answer(
+            request, video, PrefillPlan(request.prefill), trace: Trace(request.trace),
+            prefix: prefix, progress: progress)
+    }
+
     /// Answers several questions, or one by several methods, about one video that is encoded once.
     ///
     /// - Returns: in the order of the requests; one that fails does not end the others. `visionMS` is
@@ -68,7 +85,9 @@ extension LongVAModel {
                     })
                 if let interruption { throw interruption }
             }
-            try decodeTogether(&group) { try progress("answers", Double(start) / Double(requests.count)) }
+            try decodeTogether(&group) {
+                try progress("answers", Double(start) / Double(requests.count))
+            }
             for result in group.answers {
                 let answer = result.flatMap { prefilled in Result { try finished(prefilled) } }
                 each(results.count, answer)
@@ -80,9 +99,10 @@ extension LongVAModel {
 
     private func answer(
         _ request: AnswerRequest, _ video: EncodedVideo, _ plan: PrefillPlan, trace: Trace,
-        progress: (String, Double) throws -> Void
+        prefix known: VisualPrefix? = nil, progress: (String, Double) throws -> Void
     ) throws -> GeneratedAnswer {
-        var answer = try prefilled(request, video, plan, trace: trace, progress: progress)
+        var answer = try prefilled(
+            request, video, plan, trace: trace, prefix: known, progress: progress)
         try generate(&answer, progress: progress)
         try trace.add("prompt_ids", Tensor(answer.chat.ids(visualTokens: video.tokens.shape[0])))
         if let kept = answer.visualKept { try trace.add("visual_kept", Tensor(kept)) }
@@ -96,35 +116,51 @@ extension LongVAModel {
     /// Everything up to the first token.
     private func prefilled(
         _ request: AnswerRequest, _ video: EncodedVideo, _ plan: PrefillPlan, trace: Trace,
-        progress: (String, Double) throws -> Void
+        prefix known: VisualPrefix? = nil, progress: (String, Double) throws -> Void
     ) throws -> PrefilledAnswer {
         var clock = StageClock()
         let chat = ChatPrompt(
             question: request.question, choices: request.choices, tokenizer: tokenizer)
-        let visualKept = try plan.chooseVisualTokens(
-            VisualTokens(
-                tokens: video.tokens, tokensPerFrame: pooling.tokensPerFrame,
-                classAttention: video.classAttention))
-        let prompt = try splice(chat, video.tokens, kept: visualKept)
+        let promptTokens = chat.prefix.count + video.tokens.shape[0] + chat.suffix.count
         var cache = KVCache(
             room: request.maxNewTokens,
             plan: KVCachePlan(request.prefill, layerCount: decoder.configuration.layerCount))
-        try progress("prefill", 0)
-        let (logits, reports) = try decoder.prefill(prompt, plan: plan, cache: &cache) { layer, x in
+        func observe(_ layer: Int, _ x: () throws -> Tensor) throws {
             if trace.wantsHiddenStates {
                 let x = try x()
                 try trace.addFloats("hidden.\(layer)", x.reshaped([x.shape[1], -1]))
             }
             try progress("prefill", Double(layer) / Double(decoder.configuration.layerCount))
         }
+        let logits: Tensor
+        let reports: [LayerReport]
+        let visualKept: [Int]?
+        let prefix =
+            try known
+            ?? prefix(
+                request, video, chat, keepsHidden: trace.wantsHiddenStates, progress: progress)
+        _ = clock.lap()
+        if let prefix {
+            visualKept = prefix.visualKept
+            (logits, reports) = try decoder.prefill(
+                after: prefix.decoded, decoder.embed(chat.suffix),
+                positions: Array(promptTokens - chat.suffix.count..<promptTokens),
+                promptTokens: promptTokens, cache: &cache, observe: observe)
+        } else {
+            visualKept = try chooseVisualTokens(plan, video)
+            try progress("prefill", 0)
+            (logits, reports) = try decoder.prefill(
+                splice(chat, video.tokens, kept: visualKept), plan: plan, cache: &cache,
+                observe: observe)
+        }
         let first = try greedy.nextToken(logits.values(), generated: [])
         return PrefilledAnswer(
             chat: chat, visualKept: visualKept, visualTokens: video.tokens.shape[0],
             logits: logits, reports: reports,
             sequence: DecodingSequence(
-                cache: cache, first: first, position: prompt.promptTokens,
+                cache: cache, first: first, position: promptTokens,
                 limit: request.maxNewTokens, endOfSequence: generation.endOfSequence),
-            visionMS: video.milliseconds, prefillMS: clock.lap())
+            visionMS: video.milliseconds, prefillMS: (prefix?.milliseconds ?? 0) + clock.lap())
     }
 
     private func finished(_ prefilled: PrefilledAnswer) throws -> GeneratedAnswer {
@@ -166,7 +202,9 @@ extension LongVAModel {
     }
 
     /// Prompt length and memory, before anything is computed.
-    private func check(_ request: AnswerRequest, frames: Int) throws {
+    ///
+    /// - Throws: `ModelError` (`promptTooLong`, `wouldNotFit`)
+    package func check(_ request: AnswerRequest, frames: Int) throws {
         guard request.maxNewTokens > 0 else {
             throw ModelError(
                 .promptTooLong, "max-new-tokens must be positive, not \(request.maxNewTokens)")
@@ -184,7 +222,7 @@ extension LongVAModel {
         }
         if device == .cpu {
             try MemoryEstimate(
-                layout: layout, frames: frames, visionBatch: Self.visionBatch, promptTokens: n,
+                layout: layout, frames: frames, visionBatch: chunks.visionBatch, promptTokens: n,
                 newTokens: request.maxNewTokens, elementBytes: dtype.byteCount
             ).require(available: HostMemory.available(), promptTokens: n)
         }

@@ -8,7 +8,20 @@ package struct EncodedVideo {
     /// Attention of the class token to each pooled cell, summed over heads and patches: V values;
     /// empty unless it was asked for.
     package let classAttention: [Float]
-    package let milliseconds: Double
+    /// What encoding took; 0 for one that was kept from an earlier answer.
+    package var milliseconds: Double
+
+    package init(tokens: Tensor, frames: Int, classAttention: [Float], milliseconds: Double) {
+        self.tokens = tokens
+        self.frames = frames
+        self.classAttention = classAttention
+        self.milliseconds = milliseconds
+    }
+
+    /// Of the tokens.
+    package var byteCount: Int {
+        get throws { tokens.count * (try tokens.dtype().byteCount) }
+    }
 }
 
 extension LongVAModel {
@@ -32,10 +45,11 @@ extension LongVAModel {
         try trace.add(frames: frames)
         var parts: [Tensor] = []
         var attention: [Float] = []
-        for start in stride(from: 0, to: frames.count, by: Self.visionBatch) {
+        for start in stride(from: 0, to: frames.count, by: chunks.visionBatch) {
             try progress("encode", Double(start) / Double(frames.count))
             let pixels = try PixelNormalization.normalized(
-                frames, from: start, count: min(Self.visionBatch, frames.count - start), on: device)
+                frames, from: start, count: min(chunks.visionBatch, frames.count - start),
+                on: device)
             let features: Tensor  // [B, P, Dv]
             if classAttention {
                 let both = try visionTower.withClassAttention(pixels.converted(to: dtype))

@@ -8,15 +8,28 @@ package struct ModelOptions: Sendable {
         case float32, bfloat16
     }
 
+    /// How the weights of the large linear layers are held.
+    package enum WeightFormat: String, Codable, Sendable, CaseIterable {
+        /// In the run's element type.
+        case asIs = "as-is"
+        /// In e4m3 with one scale a row; the inputs of their products, too.
+        case fp8
+    }
+
     package var directory: String
     /// `cpu` or `cuda:N`.
     package var device: String
     package var dtype: DTypeChoice
+    package var weights: WeightFormat
 
-    package init(directory: String, device: String = "cpu", dtype: DTypeChoice = .auto) {
+    package init(
+        directory: String, device: String = "cpu", dtype: DTypeChoice = .auto,
+        weights: WeightFormat = .asIs
+    ) {
         self.directory = directory
         self.device = device
         self.dtype = dtype
+        self.weights = weights
     }
 
     package static func resolve(_ dtype: DTypeChoice, on device: Device) -> DType {
@@ -38,13 +51,15 @@ package final class LongVAModel {
     package let visionTower: CLIPVisionTower
     package let projector: MultimodalProjector
     package let pooling: SpatialPooling
-    package let decoder: Qwen2Model
+    package private(set) var decoder: Qwen2Model
     package let device: Device
     package let dtype: DType
     let graphDecoders = GraphDecoders()
 
-    /// Frames that go through the vision tower together.
-    package static let visionBatch = 8
+    /// Set between two answers, where the device has less room than usual.
+    package var chunks: ComputeChunks {
+        didSet { decoder.chunks = chunks }
+    }
 
     /// Opens, checks and loads the model. libtorch must have been loaded.
     package convenience init(_ options: ModelOptions) throws {
@@ -70,8 +85,9 @@ package final class LongVAModel {
         tokenizer = directory.tokenizer
         layout = directory.layout
         generation = directory.generation
-        let tower = Weights(directory.tower, device: device, dtype: dtype)
-        let text = Weights(directory.text, device: device, dtype: dtype)
+        let format: ActivationFormat = options.weights == .fp8 ? .e4m3 : .asIs
+        let tower = Weights(directory.tower, device: device, dtype: dtype, format: format)
+        let text = Weights(directory.text, device: device, dtype: dtype, format: format)
         visionTower = try CLIPVisionTower(
             tower[directory.towerPrefix], layout.vision,
             selectLayer: directory.configuration.selectLayer)
@@ -81,6 +97,8 @@ package final class LongVAModel {
         pooling = SpatialPooling(
             grid: layout.vision.grid, stride: directory.configuration.poolStride)
         decoder = try Qwen2Model(text, layout)
+        chunks = .standard(on: device)
+        decoder.chunks = chunks
     }
 
     /// A model whose tensors come from elsewhere, under the published names.

@@ -29,6 +29,7 @@ extension AnalysisOptions {
 
     private func stores(_ key: AnalysisRequest.Key) -> Bool {
         if key == .noCache { return noCache }
+        if key == .weights { return weights != .asIs }
         // The view `results` has a column for `ffn`.
         return key == .ffn || key.parameter?.isUsed(by: prefill) ?? true
     }
@@ -51,8 +52,9 @@ extension AnalysisOptions {
                 }
             }
             // The method first: it says which parameters there are.
-            let keys = AnalysisRequest.Key.allCases.filter { $0 != .noCache }
-            try read([.noCache], isRequired: false)
+            let optional: [AnalysisRequest.Key] = [.noCache, .weights]
+            let keys = AnalysisRequest.Key.allCases.filter { !optional.contains($0) }
+            try read(optional, isRequired: false)
             try read(keys.filter { $0 == .ffn || $0.parameter == nil }, isRequired: true)
             try read(keys.filter { $0 != .ffn && stores($0) }, isRequired: false)
             isComplete = isComplete && stored.names.isSubset(of: known)
@@ -69,7 +71,9 @@ extension AnalysisOptions {
 
 extension AnalysisRequest.Key {
     /// Whether it is part of how the answer is computed, the method's own name left out.
-    fileprivate var isOfMethod: Bool { parameter != nil || self == .kv || self == .premerge }
+    fileprivate var isOfMethod: Bool {
+        parameter != nil || self == .kv || self == .premerge || self == .weights
+    }
 }
 
 /// A job's options as stored, not yet understood.

@@ -10,6 +10,8 @@ package struct AnalysisOptions: Sendable, Equatable {
     package var resize = ResizeFilter.pillow
     /// Never `auto`: what it became is stored.
     package var dtype = ModelOptions.DTypeChoice.float32
+    /// Stored where it is not as-is, so that what was asked before there was a choice is the same job.
+    package var weights = ModelOptions.WeightFormat.asIs
     package var maxNewTokens = 64
     package var prefill = PrefillConfiguration()
     /// Samples the video whatever frames of it are kept. The one setting that changes no answer: it is

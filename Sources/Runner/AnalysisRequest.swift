@@ -10,7 +10,7 @@ package struct AnalysisRequest: Sendable, Equatable {
     package enum Key: String, CaseIterable, Sendable {
         case frames, sampling, resize
         case noCache = "no_cache"
-        case model, dtype
+        case model, dtype, weights
         case maxNewTokens = "max_new_tokens"
         case seed, method
 

@@ -86,6 +86,7 @@ extension AnalysisRequest.Key {
         case .noCache: .init(self, \.noCache)
         case .model: .model
         case .dtype: .init(self, \.dtype)
+        case .weights: .init(self, \.weights)
         case .maxNewTokens: .init(self, \.maxNewTokens)
         case .seed: .init(self, \.prefill.seed)
         case .method: .init(self, \.prefill.method)

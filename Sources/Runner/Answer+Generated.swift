@@ -6,9 +6,10 @@ package import VideoFrames
 extension Answer {
     /// The answer row of one generated answer.
     init(
-        _ generated: GeneratedAnswer, _ verdict: Scoring.Verdict, _ frames: SampledFrames,
+        _ reply: EngineActor.Reply, _ verdict: Scoring.Verdict, _ frames: SampledFrames,
         totalMS: Double
     ) {
+        let generated = reply.generated
         self.init(
             answer: generated.text, choice: verdict.choice, correct: verdict.correct,
             finishReason: generated.finishReason == .stop ? .stop : .length,
@@ -21,11 +22,12 @@ extension Answer {
             kvCacheBytesDense: generated.kvCacheBytesDense,
             kvCacheBytesUsed: generated.kvCacheBytesUsed,
             // The child decodes beside the model, so both peaks may stand at once.
-            peakHostBytes: ProcessMemory.peakBytes + frames.childPeakBytes, peakDeviceBytes: nil,
+            peakHostBytes: ProcessMemory.peakBytes + frames.childPeakBytes,
+            peakDeviceBytes: reply.peakDeviceBytes,
             decodeVideoMS: frames.decodeMilliseconds, visionMS: generated.visionMS,
             prefillMS: generated.prefillMS, generateMS: generated.generateMS, totalMS: totalMS,
-            warnings: frames.warnings, substitutedFrames: frames.substituted,
-            extraJSON: AnswerDetails(generated, frames).json)
+            warnings: frames.warnings + reply.warnings, substitutedFrames: frames.substituted,
+            extraJSON: AnswerDetails(reply, frames).json)
     }
 }
 
@@ -44,10 +46,14 @@ private struct AnswerDetails: Encodable {
     let framesDecoded: Int
     let packetsRead: Int
     let framesFromCache: Bool
+    let visualTokensShared: Bool
+    let visualPrefixShared: Bool
     let hardware: HardwareDecoding
 
-    init(_ generated: GeneratedAnswer, _ frames: SampledFrames) {
-        layers = generated.layers
+    init(_ reply: EngineActor.Reply, _ frames: SampledFrames) {
+        layers = reply.generated.layers
+        visualTokensShared = reply.isVideoShared
+        visualPrefixShared = reply.isPrefixShared
         frameIndex = frames.frameIndex
         framesDecoded = frames.framesDecoded
         packetsRead = frames.packetsRead
@@ -60,6 +66,8 @@ private struct AnswerDetails: Encodable {
         case framesDecoded = "frames_decoded"
         case packetsRead = "packets_read"
         case framesFromCache = "frames_from_cache"
+        case visualTokensShared = "visual_tokens_shared"
+        case visualPrefixShared = "visual_prefix_shared"
         case hardware = "hwaccel"
     }
 
@@ -70,6 +78,8 @@ private struct AnswerDetails: Encodable {
         try container.encode(framesDecoded, forKey: .framesDecoded)
         try container.encode(packetsRead, forKey: .packetsRead)
         try container.encode(framesFromCache, forKey: .framesFromCache)
+        try container.encode(visualTokensShared, forKey: .visualTokensShared)
+        try container.encode(visualPrefixShared, forKey: .visualPrefixShared)
         try container.encode(hardware, forKey: .hardware)
     }
 

@@ -23,7 +23,8 @@ package struct Doctor: Sendable {
 
     /// - Parameter sampler: asked whether its child starts
     package func examine(_ sampler: SamplerProcess) async -> [Finding] {
-        var findings = [torchFinding(), ffmpegFinding]
+        // libtorch first: NVRTC is looked for beside it.
+        var findings = [torchFinding()] + gpuFindings() + [ffmpegFinding]
         findings.append(await samplerFinding(sampler))
         findings.append(modelFinding())
         findings.append(memoryFinding)
@@ -68,8 +69,8 @@ package struct Doctor: Sendable {
             let directory = try ModelDirectory(reference.directory)
             let dtype = ModelOptions.resolve(.auto, on: Device(device) ?? .cpu)
             let bytes = directory.weightBytes(dtype)
-            let available = HostMemory.available() ?? .max
-            let isTooBig = device == "cpu" && bytes > available
+            let available = availableBytes() ?? .max
+            let isTooBig = bytes > available
             return Finding(
                 level: isTooBig ? .error : .ok, subject: "model",
                 detail: "\(reference.directory): \(bytes >> 20) MiB as \(dtype), frames of side "
@@ -78,6 +79,12 @@ package struct Doctor: Sendable {
         } catch {
             return Finding(level: .error, subject: "model", detail: "\(error)")
         }
+    }
+
+    /// Where the weights go.
+    private func availableBytes() -> Int? {
+        guard let device = Device(device), device != .cpu else { return HostMemory.available() }
+        return DeviceMemory(of: device).flatMap { try? Int($0.free()) }
     }
 
     private var memoryFinding: Finding {

@@ -1,6 +1,7 @@
 package import LongVA
+import Torch
 
-/// Owns the loaded model; tensors never leave it. Its methods run to their end without suspending, on a
+/// Owns the loaded models; tensors never leave it. Its methods run to their end without suspending, on a
 /// thread of their own.
 package actor EngineActor {
     private static let thread = EngineThread()
@@ -9,68 +10,269 @@ package actor EngineActor {
         Self.thread.asUnownedSerialExecutor()
     }
 
-    private let device: String
-    private var loaded: (options: Key, model: LongVAModel)?
+    /// Which videos need not be sampled for the next question about them.
+    nonisolated let register = VideoRegister()
 
-    private struct Key: Equatable {
-        var directory: String
-        var dtype: ModelOptions.DTypeChoice
-        var fingerprint: String
+    private let device: String
+    private let open: @Sendable (ModelOptions) throws -> any AnsweringModel
+    private let fingerprint: @Sendable (String) throws -> String
+    private var models: [ModelKey: any AnsweringModel] = [:]
+    private var videos: Kept<VideoKey, EncodedVideo>
+    private var prefixes: Kept<PrefixKey, VisualPrefix>
+    /// `nil` on the CPU.
+    private let watch: DeviceMemoryWatch?
+
+    /// Bytes of visual tokens that are kept: seven videos of 64 frames of LongVA-7B.
+    package static let standardVideoBytes = 512 << 20
+    /// Bytes of keys and values that are kept: four videos of 64 frames, or one of 240.
+    package static let standardPrefixBytes = LongVAModel.prefixLimit
+
+    /// - Parameters:
+    ///   - device: `cpu` or `cuda:N`
+    ///   - memory: the device's; `nil` measures none
+    ///   - videoBytes: bytes of visual tokens that are kept for further questions; 0 keeps none
+    ///   - prefixBytes: bytes of keys and values, likewise
+    package init(
+        device: String, memory: DeviceMemory? = nil, videoBytes: Int = standardVideoBytes,
+        prefixBytes: Int = standardPrefixBytes
+    ) {
+        self.init(
+            device: device, memory: memory, videoBytes: videoBytes, prefixBytes: prefixBytes,
+            fingerprint: { try LongVAModel.fingerprint(directory: $0) },
+            open: { try LongVAModel($0) })
     }
 
-    /// - Parameter device: `cpu` or `cuda:N`
-    package init(device: String) { self.device = device }
+    /// - Parameters:
+    ///   - fingerprint: that of the model in a directory
+    ///   - open: loads a model
+    init(
+        device: String, memory: DeviceMemory?, videoBytes: Int, prefixBytes: Int,
+        fingerprint: @escaping @Sendable (String) throws -> String,
+        open: @escaping @Sendable (ModelOptions) throws -> any AnsweringModel
+    ) {
+        self.device = device
+        self.fingerprint = fingerprint
+        self.open = open
+        videos = Kept(limit: videoBytes)
+        prefixes = Kept(limit: prefixBytes)
+        watch = memory.map { DeviceMemoryWatch($0) }
+    }
 
-    /// Loads the model unless it is the one that is loaded. One model is held at a time.
+    /// Loads a model unless it is there.
     ///
+    /// - Parameter keepsOthers: the models that are loaded stay, for a comparison; else one is held at a
+    ///   time.
     /// - Throws: `ModelError`, `WeightError`, `TokenizerError` or `TorchError`
-    package func load(
-        directory: String, dtype: ModelOptions.DTypeChoice, fingerprint: String
-    ) throws {
-        let key = Key(directory: directory, dtype: dtype, fingerprint: fingerprint)
-        if loaded?.options == key { return }
-        loaded = nil
-        let found = try LongVAModel.fingerprint(directory: directory)
-        guard found == fingerprint else {
+    package func load(_ key: ModelKey, keepsOthers: Bool = false) throws {
+        if models[key] != nil { return }
+        if !keepsOthers {
+            models = [:]
+            forgetVideos { _ in true }
+        }
+        let found = try fingerprint(key.directory)
+        guard found == key.fingerprint else {
             throw ModelError(
                 .configuration,
-                "\(directory): the model changed since the job was enqueued (now \(found), then "
-                    + "\(fingerprint)); enqueue again")
+                "\(key.directory): the model changed since the job was enqueued (now \(found), then "
+                    + "\(key.fingerprint)); enqueue again")
         }
-        let options = ModelOptions(directory: directory, device: device, dtype: dtype)
-        loaded = (key, try LongVAModel(options))
+        models[key] = try open(
+            ModelOptions(
+                directory: key.directory, device: device, dtype: key.dtype, weights: key.weights))
     }
 
-    /// Answers with the loaded model, ending at the next progress point when the task is cancelled.
+    /// What one question came to.
+    package struct Reply: Sendable {
+        package var generated: GeneratedAnswer
+        /// The most that was in use on the device, by all programs; `nil` on the CPU.
+        package var peakDeviceBytes: Int64?
+        package var warnings: [String] = []
+        /// The visual tokens were those of an earlier question.
+        package var isVideoShared = false
+        /// So were the keys and values of everything before the question.
+        package var isPrefixShared = false
+    }
+
+    /// The visual tokens are not there, and no frames came with the question.
+    struct FramesMissing: Error {}
+
+    /// Answers with a loaded model, ending at the next progress point when the task is cancelled.
+    ///
+    /// - Parameters:
+    ///   - frames: `nil` where the video is expected to be kept.
+    ///   - video: under what its visual tokens are kept; `nil` keeps none.
+    /// - Throws: `FramesMissing`; what the model throws
     package func answer(
-        _ request: AnswerRequest, frames: FrameBatch,
-        progress: @Sendable (String, Double) -> Void
-    ) throws -> GeneratedAnswer {
-        guard let model = loaded?.model else {
-            throw ModelError(.configuration, "no model is loaded")
+        _ request: AnswerRequest, frames: FrameBatch?, model key: ModelKey, video: VideoKey?,
+        progress: @escaping @Sendable (String, Double) -> Void
+    ) throws -> Reply {
+        let model = try loaded(key)
+        // An encoding that failed or was not kept is not waited for.
+        defer { register.forget { $0 == video && !videos.contains($0) } }
+        return try measured {
+            let (reply, warning) = try retryingSmaller(model, keeping: video) { isSmaller in
+                guard let video else {
+                    guard let frames else { throw FramesMissing() }
+                    return Reply(
+                        try model.answer(request, frames: frames, progress: step(progress)))
+                }
+                if var encoded = videos.value(video) {
+                    encoded.milliseconds = 0
+                    var reply = try reply(
+                        request, model, encoded, video, keeps: !isSmaller, progress)
+                    reply.isVideoShared = true
+                    return reply
+                }
+                guard let frames else { throw FramesMissing() }
+                // What cannot be answered costs no pass through the tower.
+                try model.check(request, frames: frames.count)
+                let encoded = try model.encode(
+                    frames, classAttention: video.classAttention, progress: step(progress))
+                // Another batch of the tower may round in another way than the next question's would.
+                if !isSmaller { try keep(encoded, video) }
+                return try reply(request, model, encoded, video, keeps: !isSmaller, progress)
+            }
+            return reply.warned(warning)
         }
-        return try model.answer(request, frames: frames) { stage, fraction in
+    }
+
+    /// Answers about a video that is encoded, on the prefix of its other questions where there is one.
+    private func reply(
+        _ request: AnswerRequest, _ model: any AnsweringModel, _ encoded: EncodedVideo,
+        _ video: VideoKey, keeps: Bool, _ progress: @escaping (String, Double) -> Void
+    ) throws -> Reply {
+        guard let settings = request.prefill.sharedPrefix else {
+            return Reply(
+                try model.answer(
+                    request, video: encoded, prefix: nil, progress: step(progress)))
+        }
+        let key = PrefixKey(video: video, settings: settings)
+        let isKept = prefixes.contains(key)
+        var prefix = prefixes.value(key)
+        if isKept {
+            prefix?.milliseconds = 0
+        } else {
+            prefix = try model.prefix(request, video: encoded, progress: step(progress))
+            if keeps, let prefix { prefixes.keep(prefix, key, bytes: prefix.byteCount) }
+        }
+        var reply = Reply(
+            try model.answer(
+                request, video: encoded, prefix: prefix, progress: step(progress)))
+        reply.isPrefixShared = isKept
+        return reply
+    }
+
+    /// Answers several requests about one video with a loaded model; the video is encoded once.
+    ///
+    /// - Parameter each: called with the index of a request and its result as soon as it is there
+    /// - Throws: what is wrong with all requests that `each` was not called for
+    package func answers(
+        to requests: [AnswerRequest], frames: FrameBatch, model key: ModelKey,
+        each: @Sendable (Int, Result<Reply, any Error>) -> Void
+    ) throws {
+        let model = try loaded(key)
+        let checks = requests.map { request in
+            Result { try model.check(request, frames: frames.count) }
+        }
+        let possible = zip(requests, checks).filter { (try? $1.get()) != nil }.map { $0.0 }
+        var encoding: (video: EncodedVideo, warning: String?)?
+        if !possible.isEmpty {
+            let classAttention = possible.contains(where: \.needsClassAttention)
+            encoding = try retryingSmaller(model, keeping: nil) { _ in
+                try model.encode(
+                    frames, classAttention: classAttention, progress: step { _, _ in })
+            }
+        }
+        for (index, request) in requests.enumerated() {
             try Task.checkCancellation()
+            let result = Result<Reply, any Error> {
+                try checks[index].get()
+                guard let (video, first) = encoding else { throw FramesMissing() }
+                return try measured {
+                    let (reply, second) = try retryingSmaller(model, keeping: nil) { _ in
+                        Reply(
+                            try model.answer(
+                                request, video: video, prefix: nil, progress: step { _, _ in }))
+                    }
+                    return reply.warned(second ?? first)
+                }
+            }
+            if case .failure(let error) = result, error is CancellationError { throw error }
+            each(index, result)
+        }
+    }
+
+    private func loaded(_ key: ModelKey) throws -> any AnsweringModel {
+        guard let model = models[key] else {
+            throw ModelError(.configuration, "\(key.directory): this model is not loaded")
+        }
+        return model
+    }
+
+    private func step(
+        _ progress: @escaping (String, Double) -> Void
+    ) -> (String, Double) throws -> Void {
+        { [watch] stage, fraction in
+            try Task.checkCancellation()
+            watch?.sample()
             progress(stage, fraction)
         }
     }
 
-    /// Answers several requests about one video with the loaded model; the video is encoded once.
+    private func measured(_ body: () throws -> Reply) throws -> Reply {
+        guard let watch else { return try body() }
+        var reply = try watch.during(body)
+        reply.peakDeviceBytes = watch.peakBytes
+        return reply
+    }
+
+    /// Runs `body`, and once more in smaller chunks and without what was kept where the device had no room
+    /// for the first.
     ///
-    /// - Parameter each: called with the index of a request and its result as soon as it is there
-    package func answers(
-        to requests: [AnswerRequest], frames: FrameBatch,
-        progress: @Sendable (String, Double) -> Void,
-        each: @Sendable (Int, Result<GeneratedAnswer, any Error>) -> Void = { _, _ in }
-    ) throws -> [Result<GeneratedAnswer, any Error>] {
-        guard let model = loaded?.model else {
-            throw ModelError(.configuration, "no model is loaded")
+    /// - Parameter video: the one kept video that `body` may be about
+    /// - Returns: with a warning where it took a second time
+    private func retryingSmaller<Value>(
+        _ model: any AnsweringModel, keeping video: VideoKey?,
+        _ body: (_ isSmaller: Bool) throws -> Value
+    ) throws -> (Value, warning: String?) {
+        do {
+            return (try body(false), nil)
+        } catch let error as TorchError
+            where error.kind == .outOfMemory && model.chunks != .small
+        {
+            let usual = model.chunks
+            model.chunks = .small
+            defer { model.chunks = usual }
+            forgetVideos { $0 != video }
+            return (
+                try body(true),
+                "\(device) ran out of memory (\(error.operation)); answered on a second try with "
+                    + "\(ComputeChunks.small.title) instead of \(usual.title)"
+            )
         }
-        return try model.answers(
-            to: requests, frames: frames,
-            progress: { stage, fraction in
-                try Task.checkCancellation()
-                progress(stage, fraction)
-            }, each: each)
+    }
+
+    private func keep(_ encoded: EncodedVideo, _ key: VideoKey) throws {
+        let before = videos.keys
+        videos.keep(
+            encoded, key, bytes: try encoded.byteCount + encoded.classAttention.count * 4)
+        let gone = before.filter { !videos.contains($0) }
+        register.forget(gone.contains)
+    }
+
+    private func forgetVideos(where isUnwanted: (VideoKey) -> Bool) {
+        videos.remove(where: isUnwanted)
+        prefixes.remove { _ in true }
+        register.forget(isUnwanted)
+    }
+}
+
+extension EngineActor.Reply {
+    fileprivate init(_ generated: GeneratedAnswer) { self.generated = generated }
+
+    fileprivate func warned(_ warning: String?) -> EngineActor.Reply {
+        var reply = self
+        if let warning { reply.warnings.append(warning) }
+        return reply
     }
 }

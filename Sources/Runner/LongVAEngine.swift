@@ -10,24 +10,37 @@ package struct LongVAEngine: JobEngine {
     private let source: FrameSource
     private let model: EngineActor
     private let sides = ImageSides()
+    private let sharesVideos: Bool
 
     /// For sampling without a job: long videos are decoded to their end, as long as a job may take by
     /// default.
     static let timeBudget = Duration.seconds(3600)
 
+    /// - Parameter sharesVideos: jobs about one video share its frames and visual tokens.
     package init(
         sampler: SamplerProcess, cache: FrameCache? = nil,
-        decoding: DecodingChoice = DecodingChoice(), model: EngineActor
+        decoding: DecodingChoice = DecodingChoice(), sharesVideos: Bool = true, model: EngineActor
     ) {
-        source = FrameSource(sampler, cache: cache, decoding: decoding)
+        self.init(
+            source: FrameSource(sampler, cache: cache, decoding: decoding),
+            sharesVideos: sharesVideos, model: model)
+    }
+
+    init(source: FrameSource, sharesVideos: Bool, model: EngineActor) {
+        self.source = source
+        self.sharesVideos = sharesVideos
         self.model = model
     }
 
     package struct Prepared: Sendable {
+        /// Without pixels where `video` is expected to be kept.
         package var frames: SampledFrames
         package var options: AnalysisOptions
-        var directory: String
+        var model: ModelKey
+        var request: AnswerRequest
         var milliseconds: Double
+        /// Under what its visual tokens are shared; `nil` where they are not.
+        var video: VideoKey?
     }
 
     package func prepare(_ claim: Claim) async throws -> Prepared {
@@ -35,15 +48,35 @@ package struct LongVAEngine: JobEngine {
         let options = try AnalysisOptions(json: claim.optionsJSON)
         let directory = try ModelReference.directory(of: claim.model)
         try Self.checkUnchanged(claim.video)
-        let frames = try await source.frames(
-            SamplingRequest(
-                path: claim.video.path, frames: options.frames,
-                side: try sides.side(of: directory), mode: options.sampling,
-                resize: options.resize),
-            of: claim.video, timeBudget: claim.timeout, usesCache: !options.noCache)
+        let sampling = SamplingRequest(
+            path: claim.video.path, frames: options.frames, side: try sides.side(of: directory),
+            mode: options.sampling, resize: options.resize)
+        let model = options.modelKey(directory, claim.modelSHA256)
+        let request = options.request(
+            Question(text: claim.question, choices: claim.choices, expected: claim.expected))
+        // A file that was bad when it was enqueued has no content to go by.
+        let isShared =
+            sharesVideos && !options.noCache && claim.video.contentID.hasPrefix("sha256:")
+        let video =
+            isShared
+            ? VideoKey(
+                contentID: claim.video.contentID, model: model, frames: sampling.frames,
+                side: sampling.side, sampling: sampling.mode, resize: sampling.resize,
+                classAttention: request.needsClassAttention) : nil
+        let known = video.flatMap { self.model.register.frames($0) }
+        let frames: SampledFrames
+        if let known { frames = known } else { frames = try await sample(sampling, claim, options) }
+        if known == nil, let video { self.model.register.announce(frames, video) }
         return Prepared(
-            frames: frames, options: options, directory: directory,
-            milliseconds: (.now - start) / .milliseconds(1))
+            frames: frames, options: options, model: model, request: request,
+            milliseconds: (.now - start) / .milliseconds(1), video: video)
+    }
+
+    private func sample(
+        _ request: SamplingRequest, _ claim: Claim, _ options: AnalysisOptions
+    ) async throws -> SampledFrames {
+        try await source.frames(
+            request, of: claim.video, timeBudget: claim.timeout, usesCache: !options.noCache)
     }
 
     package func answer(
@@ -52,8 +85,23 @@ package struct LongVAEngine: JobEngine {
     ) async throws -> Answer {
         let question = Question(
             text: claim.question, choices: claim.choices, expected: claim.expected)
-        return try await answer(
-            question, prepared, modelSHA256: claim.modelSHA256, trace: nil, progress: progress)
+        do {
+            return try await answer(question, prepared, progress: progress)
+        } catch is EngineActor.FramesMissing {
+            // The question before was to encode the video and did not, or had to give it up since.
+            let start = ContinuousClock.now
+            progress("decode", 0)
+            let frames = prepared.frames
+            var again = prepared
+            again.frames = try await sample(
+                SamplingRequest(
+                    path: claim.video.path, frames: prepared.options.frames, side: frames.width,
+                    mode: prepared.options.sampling, resize: prepared.options.resize),
+                claim, prepared.options)
+            again.milliseconds += (.now - start) / .milliseconds(1)
+            if let video = prepared.video { model.register.announce(again.frames, video) }
+            return try await answer(question, again, progress: progress)
+        }
     }
 
     /// A question as the engine takes it, from the queue or from the command line.
@@ -81,27 +129,20 @@ package struct LongVAEngine: JobEngine {
     }
 
     private func answer(
-        _ question: Question, _ prepared: Prepared, modelSHA256: String, trace: TraceRequest?,
+        _ question: Question, _ prepared: Prepared,
         progress: @escaping @Sendable (String, Double) -> Void
     ) async throws -> Answer {
         progress("load", 0)
-        try await model.load(
-            directory: prepared.directory, dtype: prepared.options.dtype, fingerprint: modelSHA256)
+        try await model.load(prepared.model)
         ProcessMemory.resetPeak()
         let start = ContinuousClock.now
-        let generated = try await model.answer(
-            AnswerRequest(
-                question: question.text, choices: question.choices,
-                maxNewTokens: prepared.options.maxNewTokens, prefill: prepared.options.prefill,
-                trace: trace),
-            frames: FrameBatch(
-                pixels: prepared.frames.pixels, count: prepared.frames.count,
-                side: prepared.frames.width),
-            progress: progress)
+        let reply = try await model.answer(
+            prepared.request, frames: prepared.frames.batch, model: prepared.model,
+            video: prepared.video, progress: progress)
         let verdict = Scoring.judge(
-            generated.text, choices: question.choices, expected: question.expected)
+            reply.generated.text, choices: question.choices, expected: question.expected)
         return Answer(
-            generated, verdict, prepared.frames,
+            reply, verdict, prepared.frames,
             totalMS: prepared.milliseconds + (.now - start) / .milliseconds(1))
     }
 
@@ -119,9 +160,10 @@ package struct LongVAEngine: JobEngine {
             path: path, frames: options.frames, side: try sides.side(of: reference.directory),
             mode: options.sampling, resize: options.resize)
         let frames = try await source.frames(request, usesCache: !options.noCache)
-        let prepared = Prepared(
-            frames: frames, options: options, directory: reference.directory,
-            milliseconds: (.now - start) / .milliseconds(1))
+        var prepared = Prepared(
+            frames: frames, options: options,
+            model: options.modelKey(reference.directory, reference.sha256),
+            request: options.request(question), milliseconds: (.now - start) / .milliseconds(1))
         var tracing: TraceRequest?
         if let trace {
             tracing = TraceRequest(
@@ -134,8 +176,8 @@ package struct LongVAEngine: JobEngine {
                     pixels: full.pixels, width: full.width, height: full.height)
             }
         }
-        return try await answer(
-            question, prepared, modelSHA256: reference.sha256, trace: tracing, progress: progress)
+        prepared.request.trace = tracing
+        return try await answer(question, prepared, progress: progress)
     }
 
     /// The frames of a file at the size that a model takes: what `ask` answers about.
@@ -156,10 +198,10 @@ package struct LongVAEngine: JobEngine {
         progress: @escaping @Sendable (String, Double) -> Void
     ) async throws -> Answer {
         let prepared = Prepared(
-            frames: frames, options: options, directory: reference.directory,
-            milliseconds: frames.decodeMilliseconds)
-        return try await answer(
-            question, prepared, modelSHA256: reference.sha256, trace: nil, progress: progress)
+            frames: frames, options: options,
+            model: options.modelKey(reference.directory, reference.sha256),
+            request: options.request(question), milliseconds: frames.decodeMilliseconds)
+        return try await answer(question, prepared, progress: progress)
     }
 
     /// A file that was replaced after it was enqueued would be answered under the old one's name.
@@ -190,5 +232,24 @@ private final class ImageSides: Sendable {
         let side = try ModelReference.imageSide(ofDirectory: directory)
         known.withLock { $0[directory] = side }
         return side
+    }
+}
+
+extension AnalysisOptions {
+    func modelKey(_ directory: String, _ fingerprint: String) -> ModelKey {
+        ModelKey(directory: directory, dtype: dtype, weights: weights, fingerprint: fingerprint)
+    }
+
+    fileprivate func request(_ question: LongVAEngine.Question) -> AnswerRequest {
+        AnswerRequest(
+            question: question.text, choices: question.choices, maxNewTokens: maxNewTokens,
+            prefill: prefill)
+    }
+}
+
+extension SampledFrames {
+    /// What the model takes; `nil` for the facts of frames that were not sampled.
+    fileprivate var batch: FrameBatch? {
+        pixels.isEmpty ? nil : FrameBatch(pixels: pixels, count: count, side: width)
     }
 }

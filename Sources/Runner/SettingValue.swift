@@ -80,6 +80,7 @@ extension ResizeFilter: CaseIterable, SettingValue {
 }
 
 extension ModelOptions.DTypeChoice: SettingValue {}
+extension ModelOptions.WeightFormat: SettingValue {}
 extension PrefillMethod: SettingValue {}
 extension ScoreNormalization: SettingValue {}
 extension ThresholdRule: SettingValue {}

@@ -10,6 +10,8 @@ package final class StopSignal: Sendable {
         if !first.set(signal) { second.set(signal) }
     }
 
+    /// Who asked first.
+    package var signal: Int32? { first.value }
     package var isRequested: Bool { first.value != nil }
     package var isForced: Bool { second.value != nil }
 }

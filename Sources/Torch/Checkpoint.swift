@@ -8,6 +8,8 @@ package final class Checkpoint {
     package let files: [SafetensorsFile]
     /// Which file holds a tensor, and under which name.
     private let location: [String: (file: SafetensorsFile, storedName: String)]
+    /// Made for the first tensor that goes to another device.
+    private var loader: StagedLoader?
 
     private struct Index: Decodable {
         let weight_map: [String: String]
@@ -91,6 +93,17 @@ package final class Checkpoint {
             throw WeightError(directory, "has no tensor \(name)")
         }
         return try file.tensor(storedName)
+    }
+
+    /// The tensor as stored, read to a device part by part instead of through the mapping.
+    package func staged(_ name: String, on device: Device) throws -> Tensor {
+        guard let (file, storedName) = location[name] else {
+            throw WeightError(directory, "has no tensor \(name)")
+        }
+        let current =
+            try loader.flatMap { $0.device == device ? $0 : nil } ?? StagedLoader(on: device)
+        loader = current
+        return try current.tensor(storedName, of: file)
     }
 
     /// Compares names and shapes with what a model needs and reports all differences in one error.

@@ -21,11 +21,13 @@ package final class SafetensorsFile {
     /// The header's JSON text: together with the file's size it identifies the file's layout.
     package let headerBytes: [UInt8]
     private let base: UnsafeRawPointer
+    /// The open file.
+    let descriptor: Int32
 
     /// - Throws: `WeightError` naming the file and what is wrong: unreadable, too short, a header that
     ///   is not JSON, an unknown element type, a range that does not fit its shape or the file.
     package init(path: String) throws {
-        let (base, size) = try Self.map(path)
+        let (base, size, descriptor) = try Self.map(path)
         // Until every property is set, a failure must unmap by hand.
         do {
             let length = Int(base.loadUnaligned(as: UInt64.self).littleEndian & 0xFFFF_FFFF_FFFF)
@@ -40,14 +42,19 @@ package final class SafetensorsFile {
                 header.tensors, dataStart: 8 + length, fileSize: size, path: path)
         } catch {
             munmap(UnsafeMutableRawPointer(mutating: base), size)
+            close(descriptor)
             throw error
         }
         self.path = path
+        self.descriptor = descriptor
         self.base = base
         self.fileSize = size
     }
 
-    deinit { munmap(UnsafeMutableRawPointer(mutating: base), fileSize) }
+    deinit {
+        munmap(UnsafeMutableRawPointer(mutating: base), fileSize)
+        close(descriptor)
+    }
 
     /// The tensor as stored, a view of the mapping.
     package func tensor(_ name: String) throws -> Tensor {
@@ -65,12 +72,13 @@ package final class SafetensorsFile {
         return Array(UnsafeRawBufferPointer(start: base + start, count: taken))
     }
 
-    private static func map(_ path: String) throws -> (UnsafeRawPointer, Int) {
+    private static func map(_ path: String) throws -> (UnsafeRawPointer, Int, Int32) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw WeightError(path, "cannot be opened: \(String(cString: strerror(errno)))")
         }
-        defer { close(descriptor) }
+        var isMapped = false
+        defer { if !isMapped { close(descriptor) } }
         var info = stat()
         guard fstat(descriptor, &info) == 0, info.st_size >= 10 else {
             throw WeightError(path, "is not a safetensors file: \(info.st_size) bytes long")
@@ -80,7 +88,8 @@ package final class SafetensorsFile {
         else {
             throw WeightError(path, "cannot be mapped: \(String(cString: strerror(errno)))")
         }
-        return (UnsafeRawPointer(base), size)
+        isMapped = true
+        return (UnsafeRawPointer(base), size, descriptor)
     }
 
     private static func parse(_ bytes: [UInt8], path: String) throws -> Header {

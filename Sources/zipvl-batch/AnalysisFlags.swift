@@ -81,6 +81,12 @@ struct RunFlags: ParsableArguments {
             "Element type of the run (default: auto).", valueName: "auto|float32|bfloat16"))
     var dtype: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Weights of the large layers in the run's element type, or in 8 bits with their inputs: faster, half the memory, slightly other answers (default: as-is).",
+            valueName: "as-is|fp8"))
+    var weights: String?
+
     @Option(help: ArgumentHelp("Longest answer in tokens (default: 64).", valueName: "n"))
     var maxNewTokens: String?
 
@@ -91,7 +97,7 @@ struct RunFlags: ParsableArguments {
     var named: [AnalysisRequest.Key: String?] {
         [
             .sampling: sampling, .resize: resize, .model: model, .dtype: dtype,
-            .maxNewTokens: maxNewTokens, .seed: seed,
+            .weights: weights, .maxNewTokens: maxNewTokens, .seed: seed,
         ]
     }
 }

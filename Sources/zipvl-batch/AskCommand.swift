@@ -50,7 +50,7 @@ struct AskCommand: AsyncParsableCommand {
         let child = SamplerLaunch.start()
         let engine = LongVAEngine(
             sampler: child, cache: sampler.cache(isOff: options.noCache),
-            decoding: sampler.decoding.choice, model: EngineActor(device: device.name))
+            decoding: sampler.decoding.choice, model: device.engine())
         let showsProgress = Terminal.showsErrors && !global.quiet
         let answer = try await engine.ask(
             .init(

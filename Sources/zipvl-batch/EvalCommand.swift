@@ -132,7 +132,7 @@ struct EvalCommand: AsyncParsableCommand {
         let child = SamplerLaunch.start()
         let engine = try LongVAEvaluationEngine(
             sampler: child, cache: sampler.cache(isOff: analysis.run.noCache),
-            decoding: sampler.decoding.choice, model: EngineActor(device: device.name),
+            decoding: sampler.decoding.choice, model: device.engine(),
             reference: reference)
         let progress = EvalProgress(isShown: !global.quiet)
         let stop = StopSignal()

@@ -77,7 +77,7 @@ struct MInferenceSearchCommand: AsyncParsableCommand {
         let search = MInferenceSearch(
             candidates: MInferenceSearch.candidates(verticalAndSlash: try pairs(), scale: scale))
         let sampler = SamplerLaunch.start()
-        let engine = LongVAEngine(sampler: sampler, model: EngineActor(device: device.name))
+        let engine = LongVAEngine(sampler: sampler, model: device.engine())
         var batches: [SampledFrames] = []
         for path in video {
             batches.append(

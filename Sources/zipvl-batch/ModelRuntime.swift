@@ -10,8 +10,9 @@ import VideoFrames
 struct DeviceOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "auto, cpu or cuda:N; auto takes the first GPU that there is.", valueName: "device"))
-    var device = "auto"
+            "auto, cpu or cuda:N; auto takes the first GPU that there is (default: auto).",
+            valueName: "device"))
+    var device: String?
 
     @Option(
         help: ArgumentHelp("Folder of PyTorch, instead of the one that is found.", valueName: "dir")
@@ -19,13 +20,15 @@ struct DeviceOptions: ParsableArguments {
     var torch: String?
 
     func validate() throws {
-        if device != "auto", Device(device) == nil {
+        if let device, device != "auto", Device(device) == nil {
             throw ValidationError("--device \(device): expected auto, cpu or cuda:N")
         }
     }
 
     var name: String {
-        if device == "auto" { return MachineDevices.hasGPU ? "cuda:0" : "cpu" }
+        guard let device, device != "auto" else {
+            return MachineDevices.hasGPU ? "cuda:0" : "cpu"
+        }
         return Device(device).map { "\($0)" } ?? device
     }
 
@@ -37,12 +40,20 @@ struct DeviceOptions: ParsableArguments {
         if kind == .cuda { try library.loadCUDA() }
         return library
     }
+
+    /// The thread that the model will run on. libtorch must have been loaded.
+    func engine() -> EngineActor {
+        EngineActor(device: name, memory: Device(name).flatMap { DeviceMemory(of: $0) })
+    }
 }
 
 /// The GPUs that the driver shows.
 enum MachineDevices {
     static var hasGPU: Bool { access("/dev/nvidiactl", R_OK) == 0 }
     static var kind: AnalysisOptions.DeviceKind { hasGPU ? .cuda : .cpu }
+
+    /// - Throws: `TorchError` (`unavailable`) where there is no driver
+    static func gpuCount() throws -> Int { try CUDADevice.count() }
 }
 
 /// The sampling child of this binary, and what it gave before.

@@ -74,7 +74,7 @@ struct NiahCommand: AsyncParsableCommand {
         let child = SamplerLaunch.start()
         let engine = LongVAEngine(
             sampler: child, cache: sampler.cache(isOff: parameters.run.noCache),
-            decoding: sampler.decoding.choice, model: EngineActor(device: device.name))
+            decoding: sampler.decoding.choice, model: device.engine())
         let showsProgress = Terminal.showsErrors && !global.quiet
         let cells: [NeedleCell]
         do {

@@ -8,7 +8,9 @@ final class SignalWatch {
 
     /// The first signal lets the job in hand finish, the second gives it up. Should even that hang, the
     /// process ends a few seconds later; the next worker's rescue gives the job back.
-    init(_ stop: StopSignal) {
+    ///
+    /// - Parameter limit: from the second signal to that end
+    init(_ stop: StopSignal, limit: Duration = .seconds(10)) {
         sources = [SIGINT, SIGTERM].map { number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
@@ -21,7 +23,9 @@ final class SignalWatch {
                     }
                     return
                 }
-                DispatchQueue.global().asyncAfter(deadline: .now() + 10) { _exit(128 + number) }
+                DispatchQueue.global().asyncAfter(
+                    deadline: .now() + .seconds(Int(limit.components.seconds))
+                ) { _exit(128 + number) }
             }
             source.activate()
             return source

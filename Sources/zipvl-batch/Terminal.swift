@@ -22,6 +22,14 @@ enum Terminal {
     static func write(_ text: String) {
         // Both streams may go to one file: lines must come in the order in which they were said.
         fflush(nil)
-        FileHandle.standardError.write(Data(text.utf8))
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes {
+                Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count)
+            }
+            // Who reads along may be gone: no reason to end.
+            if count < 0, errno != EINTR { return }
+            rest = rest.dropFirst(max(count, 0))
+        }
     }
 }

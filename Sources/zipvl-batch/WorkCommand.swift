@@ -11,11 +11,22 @@ struct WorkCommand: AsyncParsableCommand {
         discussion: """
             One process works on one device; any number of them share a queue. SIGTERM or SIGINT lets the \
             job in hand finish; a second one gives it back at once.
+
+            --gpus starts this command once for each GPU, passes signals on, and marks each worker's \
+            lines. A worker that dies of a signal or with exit code 1 or 69 is started again, after 1 s, \
+            2 s and so on to 60 s, at most 5 times within 10 minutes; then that GPU is given up. The exit \
+            code is the worst of all workers'.
             """)
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
     @OptionGroup var sampler: SamplerOptions
     @OptionGroup var device: DeviceOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "One worker process on each of these GPUs instead of one on --device.",
+            valueName: "all|0,1,..."))
+    var gpus: GPUList?
 
     @Flag(help: "End when nothing is left to do.")
     var drain = false
@@ -23,7 +34,10 @@ struct WorkCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Claim nothing after this time.", valueName: "HH:MM"))
     var until: TimeArgument?
 
-    @Option(help: ArgumentHelp("End after this many jobs.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "End after this many jobs; with --gpus each worker after as many, counted anew when it was started again.",
+            valueName: "n"))
     var maxJobs: Int?
 
     @Option(help: ArgumentHelp("Claim only jobs of this model.", valueName: "dir"))
@@ -47,6 +61,10 @@ struct WorkCommand: AsyncParsableCommand {
         if let maxJobs, maxJobs < 1 {
             throw ValidationError("--max-jobs \(maxJobs): expected at least 1")
         }
+        if gpus != nil, device.device != nil {
+            throw ValidationError(
+                "--gpus and --device exclude each other: --gpus names the devices")
+        }
         try sampler.check(noCache: noCache)
     }
 
@@ -59,11 +77,30 @@ struct WorkCommand: AsyncParsableCommand {
         if let model { options.filter.modelSHA256 = try ModelReference(model).sha256 }
         // A queue that was never made is a mistake in the path rather than a reason to wait.
         let queue = try global.writeQueue()
+        if let gpus { return try await runFleet(gpus, queue) }
         let summary = try await Working(
             global: global, device: device, style: progress,
-            cache: sampler.cache(isOff: noCache), decoding: sampler.decoding.choice
+            cache: sampler.cache(isOff: noCache), decoding: sampler.decoding.choice,
+            sharesVideos: !noCache
         ).run(queue, options)
         let code = try await exitCode(summary, queue)
+        if code != 0 { throw ExitCode(code) }
+    }
+
+    private func runFleet(_ gpus: GPUList, _ queue: SQLiteQueue) async throws {
+        var policy = FleetPolicy()
+        policy.until = until?.date
+        if let grace { policy.grace = grace.duration + .seconds(60) }
+        let fleet = WorkFleet(
+            global: global, gpus: try gpus.numbers(count: MachineDevices.gpuCount),
+            style: progress, policy: policy)
+        let (code, wasStopped) = await fleet.run()
+        // A worker that was stopped before it had looked at the queue has nothing to say of it.
+        if code == 0 || code == CommandExit.failedJobs, wasStopped,
+            try await queue.remaining(JobSelection()) > 0
+        {
+            throw ExitCode(CommandExit.workLeft)
+        }
         if code != 0 { throw ExitCode(code) }
     }
 
@@ -84,13 +121,14 @@ struct Working {
     /// `nil` samples every video.
     var cache: FrameCache?
     var decoding = DecodingChoice()
+    var sharesVideos = true
 
     func run(_ queue: SQLiteQueue, _ options: RunnerOptions) async throws -> RunSummary {
         _ = try device.loadTorch()
         let sampler = SamplerLaunch.start()
         let engine = LongVAEngine(
-            sampler: sampler, cache: cache, decoding: decoding,
-            model: EngineActor(device: device.name))
+            sampler: sampler, cache: cache, decoding: decoding, sharesVideos: sharesVideos,
+            model: device.engine())
         let reporter = ProgressReporter(style.resolved(global), json: global.json)
         let runner = JobRunner(
             queue: queue, engine: engine,
@@ -98,9 +136,11 @@ struct Working {
             observer: reporter)
         let stop = StopSignal()
         let signals = SignalWatch(stop)
+        let supervisor = SupervisorWatch.start(stop)
         let counting = Task { await reporter.follow(queue) }
         defer {
             counting.cancel()
+            supervisor?.cancel()
             signals.stop()
         }
         let result: Result<RunSummary, any Error>

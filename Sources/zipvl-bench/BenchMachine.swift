@@ -68,10 +68,10 @@ enum WeightFormat: String, CaseIterable {
     /// e4m3 with one scale a row.
     case fp8
 
-    var format: ActivationFormat { self == .fp8 ? .e4m3 : .asIs }
-
     func weights(_ source: any TensorSource, _ machine: LoadedMachine) -> Weights {
-        Weights(source, device: machine.place, dtype: machine.dtype, format: format)
+        Weights(
+            source, device: machine.place, dtype: machine.dtype,
+            format: self == .asIs ? .asIs : .e4m3)
     }
 }
 

@@ -1,4 +1,5 @@
 import LongVA
+import SparsePrefill
 import Torch
 
 /// Steps of one decoder behind caches of random entries.
@@ -74,12 +75,12 @@ struct DecodeRun {
 
     /// As many sequences as the memory holds, each with a cache of its own.
     func measureFull(_ context: Int, reserve: Int) throws {
-        guard let memory = machine.memory else {
+        guard let gpu = machine.gpu else {
             return try measure(context, batch: 2, plain: false, apart: false, parts: false)
         }
         var caches: [KVCache] = []
         while true {
-            guard let free = memory.freeBytes() else { break }
+            let free = try gpu.freeMemory()
             let next = Int(caches.first?.byteCount ?? 0)
             guard caches.isEmpty || free > next + next / 8 + reserve else { break }
             caches.append(try cache(context, caches.count))

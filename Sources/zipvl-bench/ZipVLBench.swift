@@ -7,7 +7,7 @@ struct ZipVLBench: ParsableCommand {
         commandName: "zipvl-bench",
         abstract: "Times the model on what it makes from a seed; prints JSON lines.",
         subcommands: [
-            PrefillBenchmark.self, VisionBenchmark.self, DecodeBenchmark.self,
+            PrefillBenchmark.self, DecodeBenchmark.self, VisionBenchmark.self,
             EndToEndBenchmark.self, VideoBenchmark.self, MemoryBenchmark.self, SoakBenchmark.self,
             Figure6.self, KernelBenchmark.self,
         ])

@@ -26,11 +26,12 @@ import Testing
             try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any], "\(text)")
     }
 
-    /// Whether an answer's frames came from the cache.
+    /// Whether an answer's frames came from the cache, or were those of the question before.
     private static func isHit(_ answer: [String: Any]) throws -> Bool {
         let extra = try object(try #require(answer["extra_json"] as? String))
         #expect((extra["frame_index"] as? [Int])?.count == 4)
-        return try #require(extra["frames_from_cache"] as? Bool)
+        let isShared = try #require(extra["visual_tokens_shared"] as? Bool)
+        return try #require(extra["frames_from_cache"] as? Bool) || isShared
     }
 
     private static func entries(_ fixture: CommandFixture) -> [String] {

@@ -9,6 +9,9 @@ import Testing
         ["work", "--until", "25:00"], ["work", "--grace", "10"], ["ask", "v.mp4"],
         ["ask", "v.mp4", "--question", "q", "--trace-full"], ["--quiet", "--verbose", "status"],
         ["enqueue", "--priority", "5000", "x"], ["--queue", "postgresql://x", "status"],
+        ["work", "--gpus", "0", "--device", "cpu"], ["work", "--gpus", "all", "--device", "auto"],
+        ["work", "--gpus", "0,0"], ["work", "--gpus", "one"], ["work", "--gpus", ""],
+        ["work", "--gpus", "-1"], ["enqueue", "--weights", "fp4", "x"],
         ["results", "--limit", "0"], ["export", "--format", "xml"],
     ])
     func `a usage error exits with 2 and says what is wrong`(_ arguments: [String]) throws {

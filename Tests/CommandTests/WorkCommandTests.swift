@@ -121,6 +121,45 @@ import Testing
             })
     }
 
+    @Test func `questions about one video share its visual tokens, and the answers are the same`()
+        throws
+    {
+        let answers = try [[], ["--no-cache"]].map { more in
+            let fixture = try Self.fixture()
+            defer { fixture.remove() }
+            try fixture.run(
+                ["enqueue", "in", "--model", "model"] + Self.settings
+                    + ["One?", "Two?", "Three?"].flatMap { ["--question", $0] })
+            let worked = try fixture.run(["work", "--drain", "--device", "cpu"] + more)
+            #expect(worked.code == 0, "\(worked.errors)")
+            let rows = try fixture.rows(["results"]).sorted {
+                ($0["job_id"] as? Int ?? 0) < ($1["job_id"] as? Int ?? 0)
+            }
+            try #require(rows.count == 3)
+            for (index, row) in rows.enumerated() {
+                let isFirst = index == 0 || !more.isEmpty
+                let extra = try fixture.run(["show", "\(row["job_id"] ?? 0)", "--json"]).output
+                #expect(
+                    extra.contains("visual_tokens_shared\\\":\(!isFirst)"), "\(index): \(extra)")
+                #expect((row["vision_ms"] as? Double == 0) == !isFirst)
+                #expect((row["decode_video_ms"] as? Double == 0) == !isFirst)
+            }
+            return rows.map { "\($0["question"] ?? "") \($0["answer"] ?? "")" }
+        }
+        #expect(answers[0] == answers[1])
+    }
+
+    @Test func `work on GPUs says where there is none`() throws {
+        let fixture = try Self.fixture()
+        defer { fixture.remove() }
+        try fixture.run(
+            ["enqueue", "in", "--question", "One?", "--model", "model"] + Self.settings)
+        // With a driver there is no such GPU, and without one there is no driver.
+        let ending = try fixture.run(["work", "--drain", "--gpus", "4096"])
+        #expect(ending.code == 69)
+        #expect(ending.errors.contains("GPU") || ending.errors.contains("libcuda"))
+    }
+
     @Test func `ask answers without a queue, the same as before`() throws {
         let fixture = try Self.fixture()
         defer { fixture.remove() }

@@ -70,6 +70,7 @@ inline unsigned e4m3x2_to_f16x2(unsigned short pair) {
 }
 
 inline float exp2_approximate(float x) { return exp2f(x); }
+inline float reciprocal_approximate(float x) { return 1.0f / x; }
 
 /// Fragments as PTX lays them out: lane l has rows l / 4 and l / 4 + 8, columns from 2 (l % 4).
 inline void mma_bf16_16x8x16(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {

@@ -207,6 +207,39 @@ import VideoFrames
         #expect(throws: AnalysisError.self) { try MethodSpec("zipvl:no-cache=true") }
     }
 
+    @Test func `the format of the weights is another job, and as-is the one that always was`()
+        throws
+    {
+        let plain = try Self.options([:])
+        #expect(!plain.json.contains("weights"))
+        #expect(try Self.options([.weights: "as-is"]).json == plain.json)
+        let fp8 = try Self.options([.weights: "fp8"])
+        #expect(fp8.weights == .fp8)
+        #expect(fp8.json.contains("\"weights\":\"fp8\""))
+        #expect(fp8.methodLabel == "zipvl:weights=fp8")
+        #expect(try AnalysisOptions(json: fp8.json) == fp8)
+        #expect(try AnalysisOptions(json: plain.json).weights == .asIs)
+        let model = try ModelReference(nil)
+        #expect(
+            model.configuration(fp8).fingerprint != model.configuration(plain).fingerprint)
+        let error = #expect(throws: AnalysisError.self) { try Self.options([.weights: "int4"]) }
+        #expect(error?.description == "--weights: expected one of as-is, fp8, found `int4`")
+        // Methods of one evaluation may differ in it, to see what it costs.
+        let plan = try EvaluationPlan(
+            specs: ["full:weights=fp8"], outside: [:], frames: [4], on: .cpu)
+        #expect(plan.methods.map(\.options.weights) == [.asIs, .fp8])
+        #expect(plan.methods.map(\.label) == ["full", "full:weights=fp8"])
+    }
+
+    @Test func `an explicit bucket stands on every device`() throws {
+        for device in [AnalysisOptions.DeviceKind.cpu, .cuda] {
+            let options = try AnalysisOptions(
+                try Self.request([.selectBucket: "32"]), on: device)
+            #expect(options.prefill.selectBucket == 32)
+        }
+        #expect(try AnalysisOptions(AnalysisRequest(), on: .cpu).prefill.selectBucket == 1)
+    }
+
     @Test func `each sampling mode is another job, and says so`() throws {
         let model = try ModelReference(nil)
         var found = Set<String>()
@@ -309,7 +342,7 @@ import VideoFrames
 
     @Test(arguments: [
         ("\"ffn\":\"all\"", "\"ffn\":\"kept\""), ("\"ffn\":\"all\"", "\"ffn\":\"some\""),
-        ("\"seed\":0", "\"seed\":0,\"tau\":0.9"), ("\"seed\":0", "\"seed\":0,\"weights\":\"fp8\""),
+        ("\"seed\":0", "\"seed\":0,\"tau\":0.9"), ("\"seed\":0", "\"seed\":0,\"weights\":\"int4\""),
         ("\"seed\":0", "\"speed\":0"), ("\"float32\"", "\"auto\""),
         ("\"frames\":64", "\"frames\":0"),
         ("\"kv\":\"full\"", "\"kv\":\"mixed\""), ("{", ""),

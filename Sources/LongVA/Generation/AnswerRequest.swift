@@ -19,6 +19,9 @@ package struct AnswerRequest: Sendable {
         self.prefill = prefill
         self.trace = trace
     }
+
+    /// Whether the video must be encoded with its class attention.
+    package var needsClassAttention: Bool { prefill.makePolicy().needsClassAttention }
 }
 
 /// Where the tensors of one answer are written, with what only the sampler knows about the frames.

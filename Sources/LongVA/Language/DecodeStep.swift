@@ -4,7 +4,7 @@ import Torch
 struct DecodeStep {
     let target: DecodeTarget
     let weights: DecodeWeights
-    let choice: TokenChoice
+    let choice: NextTokenChoice
     let state: DecodeState
     private let model: Qwen2Model
     private let sequences: Int
@@ -18,7 +18,7 @@ struct DecodeStep {
     private let logits: Tensor  // [B, vocabulary]
 
     init(
-        _ model: Qwen2Model, _ weights: DecodeWeights, _ choice: TokenChoice, sequences: Int,
+        _ model: Qwen2Model, _ weights: DecodeWeights, _ choice: NextTokenChoice, sequences: Int,
         cosines: Tensor, sines: Tensor, on target: DecodeTarget
     ) throws {
         let c = model.configuration

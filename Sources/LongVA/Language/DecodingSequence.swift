@@ -1,3 +1,4 @@
+import Torch
 /// One answer while its tokens are chosen.
 package struct DecodingSequence {
     package private(set) var cache: KVCache

@@ -1,4 +1,4 @@
-package import Torch
+import Torch
 
 extension GraphDecoder {
     /// One kind of kernel of a step, by itself.

@@ -60,7 +60,7 @@ package final class GraphDecoder {
         let shape = [sequences, Self.tableRows, model.configuration.headWidth]
         cosines = try Tensor.zeros(shape, .bfloat16, on: target.place)
         sines = try Tensor.zeros(shape, .bfloat16, on: target.place)
-        let choice = try TokenChoice(
+        let choice = try NextTokenChoice(
             count: min(tokenCount, weights.head.rows), penalty: repetitionPenalty,
             sequences: sequences, on: target)
         let step = try DecodeStep(

@@ -4,10 +4,10 @@ package import Torch
 /// The Qwen2 decoder with its embedding table and language head.
 package struct Qwen2Model {
     package let configuration: LongVAConfiguration
-    private let embeddings: Tensor  // [rows, D]
-    private let head: Tensor  // [rows, D]
+    let embeddings: Tensor  // [rows, D]
+    let head: Tensor  // [rows, D]
     let layers: [Qwen2DecoderLayer]
-    private let norm: RMSNorm
+    let norm: RMSNorm
     let rotary: RotaryEmbedding
     package var chunks: ComputeChunks
 

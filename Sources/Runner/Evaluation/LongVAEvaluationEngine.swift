@@ -22,8 +22,11 @@ package struct LongVAEvaluationEngine: EvaluationEngine {
     }
 
     package func load(_ options: AnalysisOptions) async throws {
-        try await model.load(
-            directory: reference.directory, dtype: options.dtype, fingerprint: reference.sha256)
+        try await model.load(key(options), keepsOthers: true)
+    }
+
+    private func key(_ options: AnalysisOptions) -> ModelKey {
+        options.modelKey(reference.directory, reference.sha256)
     }
 
     package func frames(
@@ -40,26 +43,54 @@ package struct LongVAEvaluationEngine: EvaluationEngine {
         _ questions: [EvaluationQuestion], _ frames: SampledFrames,
         each: @escaping @Sendable (Int, Result<Answer, any Error>) -> Void
     ) async throws {
-        ProcessMemory.resetPeak()
-        let requests = questions.map { question in
-            AnswerRequest(
-                question: question.item.question, choices: question.item.choices,
-                maxNewTokens: question.options.maxNewTokens, prefill: question.options.prefill)
-        }
         let batch = FrameBatch(pixels: frames.pixels, count: frames.count, side: frames.width)
-        _ = try await model.answers(
-            to: requests, frames: batch, progress: { _, _ in },
-            each: { index, result in
+        // Methods may differ in the format of the weights: each format is a model of its own, with visual
+        // tokens of its own.
+        for indices in questions.indicesByWeights {
+            let key = key(questions[indices[0]].options)
+            do { try await model.load(key, keepsOthers: true) } catch {
+                indices.forEach { each($0, .failure(error)) }
+                continue
+            }
+            ProcessMemory.resetPeak()
+            try await model.answers(
+                to: indices.map { questions[$0].request }, frames: batch, model: key
+            ) { index, result in
                 // The next answer's peak is its own.
                 defer { ProcessMemory.resetPeak() }
                 each(
-                    index,
-                    result.map { generated in
+                    indices[index],
+                    result.map { reply in
                         // Judged by the evaluator.
                         Answer(
-                            generated, Scoring.Verdict(choice: nil, correct: nil), frames,
-                            totalMS: generated.prefillMS + generated.generateMS)
+                            reply, Scoring.Verdict(choice: nil, correct: nil), frames,
+                            totalMS: reply.generated.prefillMS + reply.generated.generateMS)
                     })
-            })
+            }
+        }
+    }
+}
+
+extension EvaluationQuestion {
+    fileprivate var request: AnswerRequest {
+        AnswerRequest(
+            question: item.question, choices: item.choices, maxNewTokens: options.maxNewTokens,
+            prefill: options.prefill)
+    }
+}
+
+extension [EvaluationQuestion] {
+    /// In the order in which the formats first appear.
+    fileprivate var indicesByWeights: [[Int]] {
+        var groups: [(ModelOptions.WeightFormat, [Int])] = []
+        for (index, question) in enumerated() {
+            let weights = question.options.weights
+            if let group = groups.firstIndex(where: { $0.0 == weights }) {
+                groups[group].1.append(index)
+            } else {
+                groups.append((weights, [index]))
+            }
+        }
+        return groups.map(\.1)
     }
 }

@@ -15,7 +15,9 @@ extension Tensor {
     package func fusedGatheredRows(
         _ axis: Int, _ rows: Tensor, on launcher: some KernelLauncher
     ) throws -> Tensor? {
-        guard shape.count == axis + 2, shape[0] == 1, axis == 1 || axis == 2 else { return nil }
+        guard shape.count == axis + 2, shape[0] == 1, axis == 1 || axis == 2,
+            try rows.dtype() == .int64
+        else { return nil }
         let dtype = try dtype()
         let unit = 16 / dtype.byteCount
         let strides = try strides()
@@ -60,7 +62,7 @@ extension Tensor {
     ) throws -> Tensor? {
         guard let x = try RowLayout(self), let delta = try RowLayout(part), x.isContiguous,
             delta.isContiguous, x.dtype == delta.dtype, x.width == delta.width,
-            delta.rows == rows.count
+            delta.rows == rows.count, try rows.dtype() == .int64
         else { return nil }
         let lanes = Self.lanes(for: x.packs)
         try launcher.launch(

@@ -8,12 +8,15 @@ struct RowKernel {
 
     /// So many blocks fill every GPU there is.
     private static let enoughBlocks = 1056
-    /// Packs that the kernels for narrow rows hold in registers.
+    /// Packs that the kernels for narrow rows hold in registers; those for wide rows hold them in shared memory.
     private static let narrowPacks = 512
+    /// What a block may have of it on every GPU that has e4m3.
+    private static let mostSharedBytes = 96 << 10
 
+    /// `nil` where a row is too wide.
     func run(
         as format: ActivationFormat, on launcher: some KernelLauncher
-    ) throws -> Activations {
+    ) throws -> Activations? {
         let packs = width / x.packWidth
         let source = KernelSource.elementwise
         switch format {
@@ -27,12 +30,14 @@ struct RowKernel {
                 .tensor(x.tensor), .int64(x.stride), .tensor(y), .int32(packs))
             return Activations(values: y)
         case .e4m3:
+            let isNarrow = packs <= Self.narrowPacks
+            guard isNarrow || packs * 16 <= Self.mostSharedBytes else { return nil }
             let y = try launcher.output(x.shape(width: width), .e4m3, beside: x.tensor)
             let scale = try launcher.output(x.shape(width: 1), .float32, beside: x.tensor)
-            let isNarrow = packs <= Self.narrowPacks
             try launcher.launch(
                 source, "\(name)_e4m3_\(x.suffix)_\(isNarrow ? "narrow" : "wide")",
-                grid: (x.rows, 1, 1), block: isNarrow ? 128 : 512,
+                grid: (x.rows, 1, 1), block: isNarrow ? 128 : 256,
+                sharedBytes: isNarrow ? 0 : packs * 16,
                 .tensor(x.tensor), .int64(x.stride), .tensor(y), .tensor(scale), .int32(packs))
             return Activations(values: y, scale: scale)
         }

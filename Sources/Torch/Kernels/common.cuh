@@ -68,6 +68,12 @@ __device__ __forceinline__ float exp2_approximate(float x) {
     return result;
 }
 
+__device__ __forceinline__ float reciprocal_approximate(float x) {
+    float result;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+    return result;
+}
+
 /// d += a b for one 16 x 8 tile over 16 products; fragments as PTX defines them for mma.m16n8k16 (row, col).
 __device__ __forceinline__ void mma_bf16_16x8x16(
     float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {

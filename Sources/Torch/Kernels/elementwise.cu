@@ -13,13 +13,13 @@ template <typename T> struct Copied {
     __device__ __forceinline__ static Pack<T> values(const Source &source) { return source.x; }
 };
 
-/// e^-x / the denominator of a sigmoid. In bf16 the fast forms err by less than a thousandth of the last place.
+/// numerator / (1 + e^-x). In bf16 the fast forms err by less than a thousandth of the last place.
 template <typename T> __device__ __forceinline__ float over_one_plus_exp(float numerator, float x);
 template <> __device__ __forceinline__ float over_one_plus_exp<float>(float numerator, float x) {
     return numerator / (1.0f + expf(-x));
 }
 template <> __device__ __forceinline__ float over_one_plus_exp<bf16>(float numerator, float x) {
-    return __fdividef(numerator, 1.0f + exp2_approximate(x * -1.44269504f));
+    return numerator * reciprocal_approximate(1.0f + exp2_approximate(x * -1.44269504f));
 }
 
 /// silu(gate) up, with the gates in the row's first half.
@@ -97,44 +97,72 @@ __device__ __forceinline__ void map_rows(
     }
 }
 
-/// Grid (rows). The first `held` packs of each thread stay in registers between the row's largest magnitude and the
-/// quantisation; what is left of a wider row is worked out twice.
-template <typename T, typename Op, int threads, int held>
-__device__ __forceinline__ void quantize_rows(
+/// The row's factor to e4m3, its scale written, from the largest magnitude that each thread saw.
+template <int threads> __device__ __forceinline__ float row_factor(float most, float *scales) {
+    float scale = e4m3_scale(block_max<threads>(most));
+    if (threadIdx.x == 0) scales[blockIdx.x] = scale;
+    return 1.0f / scale;
+}
+
+/// Grid (rows), rows of at most 512 packs: they stay in registers until their largest magnitude is known.
+template <typename T, typename Op>
+__device__ __forceinline__ void quantize_narrow(
     const T *__restrict__ x, long long stride, e4m3 *__restrict__ y, float *__restrict__ scales, int packs) {
+    constexpr int threads = 128, held = 4;
     const Op op(x + blockIdx.x * stride, packs);
-    constexpr int flight = Op::flight < held ? Op::flight : held;
+    typename Op::Source sources[held];
     Pack<T> kept[held];
     float most = 0;
 #pragma unroll
-    for (int start = 0; start < held; start += flight) {
-        typename Op::Source sources[flight];
-#pragma unroll
-        for (int i = 0; i < flight; ++i) {
-            int index = threadIdx.x + (start + i) * threads;
-            if (start + i < held && index < packs) sources[i] = op.load(index);
-        }
-#pragma unroll
-        for (int i = 0; i < flight; ++i) {
-            int index = threadIdx.x + (start + i) * threads;
-            if (start + i < held && index < packs) {
-                kept[start + i] = Op::values(sources[i]);
-                most = fmaxf(most, largest_magnitude(kept[start + i]));
-            }
-        }
+    for (int i = 0; i < held; ++i) {
+        int index = threadIdx.x + i * threads;
+        if (index < packs) sources[i] = op.load(index);
     }
-    for (int index = threadIdx.x + held * threads; index < packs; index += threads)
-        most = fmaxf(most, largest_magnitude(Op::values(op.load(index))));
-    float scale = e4m3_scale(block_max<threads>(most)), inverse = 1.0f / scale;
-    if (threadIdx.x == 0) scales[blockIdx.x] = scale;
+#pragma unroll
+    for (int i = 0; i < held; ++i) {
+        int index = threadIdx.x + i * threads;
+        if (index >= packs) continue;
+        kept[i] = Op::values(sources[i]);
+        most = fmaxf(most, largest_magnitude(kept[i]));
+    }
+    float factor = row_factor<threads>(most, scales);
     e4m3 *out = y + static_cast<long long>(blockIdx.x) * packs * Pack<T>::count;
 #pragma unroll
     for (int i = 0; i < held; ++i) {
         int index = threadIdx.x + i * threads;
-        if (index < packs) store_e4m3(out + index * Pack<T>::count, kept[i], inverse);
+        if (index < packs) store_e4m3(out + index * Pack<T>::count, kept[i], factor);
     }
-    for (int index = threadIdx.x + held * threads; index < packs; index += threads)
-        store_e4m3(out + index * Pack<T>::count, Op::values(op.load(index)), inverse);
+}
+
+/// Grid (rows), any width: a row stays in shared memory, 16 bytes a pack. In registers it would leave room for two
+/// rows on a multiprocessor, too few to load while another one waits.
+template <typename T, typename Op>
+__device__ __forceinline__ void quantize_wide(
+    const T *__restrict__ x, long long stride, e4m3 *__restrict__ y, float *__restrict__ scales, int packs) {
+    constexpr int threads = 256, flight = Op::flight;
+    DYNAMIC_SHARED(uint4, kept);
+    const Op op(x + blockIdx.x * stride, packs);
+    float most = 0;
+    for (int first = threadIdx.x; first < packs; first += flight * threads) {
+        typename Op::Source sources[flight];
+#pragma unroll
+        for (int i = 0; i < flight; ++i)
+            if (first + i * threads < packs) sources[i] = op.load(first + i * threads);
+#pragma unroll
+        for (int i = 0; i < flight; ++i) {
+            if (first + i * threads >= packs) continue;
+            Pack<T> values = Op::values(sources[i]);
+            most = fmaxf(most, largest_magnitude(values));
+            kept[first + i * threads] =
+                make_uint4(values.words[0], values.words[1], values.words[2], values.words[3]);
+        }
+    }
+    float factor = row_factor<threads>(most, scales);
+    e4m3 *out = y + static_cast<long long>(blockIdx.x) * packs * Pack<T>::count;
+    // Every thread reads only what it wrote itself.
+#pragma unroll 4
+    for (int index = threadIdx.x; index < packs; index += threads)
+        store_e4m3(out + index * Pack<T>::count, pack_of<T>(kept[index]), factor);
 }
 
 #define MAP(name, type, op)                                                                                            \
@@ -143,10 +171,10 @@ __device__ __forceinline__ void quantize_rows(
     }
 #define QUANTIZE(name, type, op)                                                                                       \
     KERNEL(128) name##_narrow(const type *x, long long stride, e4m3 *y, float *scales, int packs) {                    \
-        quantize_rows<type, op<type>, 128, 4>(x, stride, y, scales, packs);                                            \
+        quantize_narrow<type, op<type>>(x, stride, y, scales, packs);                                                  \
     }                                                                                                                  \
-    KERNEL(512, 2) name##_wide(const type *x, long long stride, e4m3 *y, float *scales, int packs) {                      \
-        quantize_rows<type, op<type>, 512, 5>(x, stride, y, scales, packs);                                            \
+    KERNEL(256, 5) name##_wide(const type *x, long long stride, e4m3 *y, float *scales, int packs) {                   \
+        quantize_wide<type, op<type>>(x, stride, y, scales, packs);                                                    \
     }
 
 MAP(swiglu_bf16, bf16, SwiGLU)

@@ -1,5 +1,5 @@
 /// The greedy choice of the next tokens (sampling.cu) and what it needs between steps.
-package struct TokenChoice {
+package struct NextTokenChoice {
     private let count: Int
     private let penalty: Float
     private let seen: Tensor  // a bit for each token, int32 [B, words]
