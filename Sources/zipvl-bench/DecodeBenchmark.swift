@@ -17,10 +17,15 @@ struct DecodeBenchmark: ParsableCommand {
     @Option(help: "Cached entries before the first step, separated by commas.")
     var contexts: String = "9256,18472"
 
-    @Option(help: "Sequences decoded together, separated by commas; until-full is what the memory holds.")
+    @Option(
+        help:
+            "Sequences decoded together, separated by commas; until-full is what the memory holds.")
     var batches: String = "1"
 
-    @Option(help: "Shares of the entries that are cached, separated by commas: 1 is full, less is discard.")
+    @Option(
+        help:
+            "Shares of the entries that are cached, separated by commas: 1 is full, less is discard."
+    )
     var kept: String = "1"
 
     @Option(help: "Measured steps of each run.")

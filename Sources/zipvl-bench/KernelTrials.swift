@@ -37,6 +37,8 @@ enum KernelTrials {
             { try gathering(&$0, axis: 1) },
             { try gathering(&$0, axis: 2) },
             { try adding(&$0) },
+            { try probe(&$0) },
+            { try quantizedLinear(&$0) },
         ]
 
     /// An operation on rows [1, R, parts width] that gives rows [1, R, width].

@@ -176,7 +176,9 @@ struct PrefillBenchmark: ParsableCommand {
         } while (ContinuousClock.now - start) / .seconds(1) < sustain
         let rates =
             roofline > 0
-            ? try Roofline(shape, tokens: n, on: machine, seconds: roofline) : nil
+            ? try Roofline(
+                shape, tokens: n, on: machine, seconds: roofline,
+                hasFP8: lines.contains { $0.variant.weights == .fp8 }) : nil
         if let rates {
             try printLine(
                 RooflineLine(

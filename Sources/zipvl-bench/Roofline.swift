@@ -25,7 +25,12 @@ struct Roofline: Encodable {
         ]
     }
 
-    init(_ shape: ModelShape, tokens n: Int, on machine: LoadedMachine, seconds: Double) throws {
+    /// - Parameters:
+    ///   - seconds: that each rate is measured for.
+    ///   - hasFP8: whether e4m3 products are measured too.
+    init(
+        _ shape: ModelShape, tokens n: Int, on machine: LoadedMachine, seconds: Double, hasFP8: Bool
+    ) throws {
         func random(_ sizes: [Int]) throws -> Tensor {
             try Tensor.uniform(
                 sizes, seed: machine.seed, stream: -100, machine.dtype, on: machine.place)
@@ -38,6 +43,16 @@ struct Roofline: Encodable {
             let flops = 2 * Double(rows) * Double(product.inputs) * Double(product.outputs)
             gemm_tflops[product.name] =
                 try flops / machine.secondsPerCall(for: seconds) { try x.linear(weight) } / 1e12
+            guard hasFP8 else { continue }
+            let source = RandomWeights(
+                seed: machine.seed, on: machine.place, machine.dtype, layers: 1)
+            let layer = try Linear(
+                machine.weights(source, .fp8)["roofline"], product.inputs, product.outputs,
+                bias: false)
+            let activations = try x.quantizedRows()
+            gemm_fp8_tflops = gemm_fp8_tflops ?? [:]
+            gemm_fp8_tflops?[product.name] =
+                try flops / machine.secondsPerCall(for: seconds) { try layer(activations) } / 1e12
         }
         let c = shape.configuration
         func split(_ heads: Int) throws -> Tensor {

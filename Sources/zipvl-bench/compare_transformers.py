@@ -19,7 +19,7 @@ import time
 
 import torch
 import transformers
-from transformers import CLIPVisionConfig, CLIPVisionModel, Qwen2Config, Qwen2ForCausalLM
+from transformers import CLIPVisionConfig, CLIPVisionModel, DynamicCache, Qwen2Config, Qwen2ForCausalLM
 
 SHAPES = {
     "longva-7b": {
@@ -114,7 +114,8 @@ class Peer:
 
     def prefill(self, count):
         embeddings = torch.rand(1, count, self.hidden, device=self.device) * 2 - 1
-        return self.model(inputs_embeds=embeddings, use_cache=True, **self.last)
+        return self.model(
+            inputs_embeds=embeddings, past_key_values=DynamicCache(), use_cache=True, **self.last)
 
     def time_prefill(self, count):
         self.reset_peak()
@@ -128,7 +129,7 @@ class Peer:
         def body():
             parts = []
             for part in pixels.split(self.options.batch):
-                hidden = self.tower(pixel_values=part, output_hidden_states=True).hidden_states[-1]
+                hidden = self.tower(pixel_values=part).last_hidden_state  # the class token first
                 features = self.projector(hidden[:, 1:])
                 cells = features.unflatten(1, (self.grid, self.grid)).permute(0, 3, 1, 2)
                 parts.append(torch.nn.functional.avg_pool2d(cells, 2).flatten(2).transpose(1, 2))

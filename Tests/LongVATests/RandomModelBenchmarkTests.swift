@@ -93,8 +93,11 @@ import Testing
         let lines: [Line] = try BenchProcess.lines(
             ["kernels", "--quick", "--rounds", "1"], in: folder)
         #expect(Set(lines.compactMap(\.operation)).count == lines.count)
-        #expect(lines.count >= 19)
-        #expect(lines.allSatisfy { $0.passed == true && $0.relative_error == 0 })
+        #expect(lines.count >= 21)
+        #expect(lines.allSatisfy { $0.passed == true })
+        // The e4m3 product of the CPU sums in another order.
+        #expect(
+            lines.filter { $0.operation != "linear e4m3" }.allSatisfy { $0.relative_error == 0 })
     }
 
     @Test func `The figure has a row for each length and a line for each method`() throws {
