@@ -115,7 +115,8 @@ import Torch
                     try expectClose(
                         output.narrowed(0, from: sequence, count: 1), step.expected(sequence),
                         relative: 1 / 64,
-                        "d \(d), \(heads)/\(keyValueHeads) heads, \(step.lengths[sequence]) entries")
+                        "d \(d), \(heads)/\(keyValueHeads) heads, \(step.lengths[sequence]) entries"
+                    )
                 }
             }
         }
