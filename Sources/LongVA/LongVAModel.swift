@@ -120,8 +120,6 @@ package final class LongVAModel {
         pooling = SpatialPooling(
             grid: layout.vision.grid, stride: layout.configuration.poolStride)
         decoder = try Qwen2Model(weights, layout)
-        chunks = .standard(on: weights.device)
-        decoder.chunks = chunks
     }
 
     /// Side S of the frames the vision tower takes.
