@@ -58,7 +58,8 @@ package final class LongVAModel {
 
     /// Set between two answers, where the device has less room than usual.
     package var chunks: ComputeChunks {
-        didSet { decoder.chunks = chunks }
+        get { decoder.chunks }
+        set { decoder.chunks = newValue }
     }
 
     /// Opens, checks and loads the model. libtorch must have been loaded.
@@ -97,8 +98,6 @@ package final class LongVAModel {
         pooling = SpatialPooling(
             grid: layout.vision.grid, stride: directory.configuration.poolStride)
         decoder = try Qwen2Model(text, layout)
-        chunks = .standard(on: device)
-        decoder.chunks = chunks
     }
 
     /// A model whose tensors come from elsewhere, under the published names.
@@ -121,8 +120,6 @@ package final class LongVAModel {
         pooling = SpatialPooling(
             grid: layout.vision.grid, stride: layout.configuration.poolStride)
         decoder = try Qwen2Model(weights, layout)
-        chunks = .standard(on: weights.device)
-        decoder.chunks = chunks
     }
 
     /// Side S of the frames the vision tower takes.

@@ -28,6 +28,13 @@ package protocol AnsweringModel: AnyObject {
         _ request: AnswerRequest, video: EncodedVideo, prefix: VisualPrefix?,
         progress: (String, Double) throws -> Void
     ) throws -> GeneratedAnswer
+
+    /// Several about one video, which is encoded once; one that fails does not end the others.
+    func answers(
+        to requests: [AnswerRequest], frames: FrameBatch,
+        progress: (String, Double) throws -> Void,
+        each: (Int, Result<GeneratedAnswer, any Error>) -> Void
+    ) throws -> [Result<GeneratedAnswer, any Error>]
 }
 
 extension LongVAModel: AnsweringModel {}

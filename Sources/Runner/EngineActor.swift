@@ -110,7 +110,7 @@ package actor EngineActor {
         // An encoding that failed or was not kept is not waited for.
         defer { register.forget { $0 == video && !videos.contains($0) } }
         return try measured {
-            let (reply, warning) = try retryingSmaller(model, keeping: video) { isSmaller in
+            try retryingSmaller(model, keeping: video) { isSmaller in
                 guard let video else {
                     guard let frames else { throw FramesMissing() }
                     return Reply(
@@ -132,7 +132,6 @@ package actor EngineActor {
                 if !isSmaller { try keep(encoded, video) }
                 return try self.reply(request, model, encoded, video, keeps: !isSmaller, progress)
             }
-            return reply.warned(warning)
         }
     }
 
@@ -171,30 +170,40 @@ package actor EngineActor {
         each: @Sendable (Int, Result<Reply, any Error>) -> Void
     ) throws {
         let model = try loaded(key)
-        let checks = requests.map { request in
-            Result { try model.check(request, frames: frames.count) }
+        // Several are decoded together where the model can.
+        var open = Set(requests.indices)
+        let usual = model.chunks
+        var shortage: TorchError?
+        func isShortage(_ error: any Error) -> Bool {
+            guard let error = error as? TorchError, error.kind == .outOfMemory, usual != .small
+            else {
+                return false
+            }
+            shortage = error
+            return true
         }
-        let possible = zip(requests, checks).filter { (try? $1.get()) != nil }.map { $0.0 }
-        var encoding: (video: EncodedVideo, warning: String?)?
-        if !possible.isEmpty {
-            let classAttention = possible.contains(where: \.needsClassAttention)
-            encoding = try retryingSmaller(model, keeping: nil) { _ in
-                try model.encode(
-                    frames, classAttention: classAttention, progress: step { _, _ in })
+        func answerAll() throws {
+            _ = try model.answers(
+                to: requests, frames: frames, progress: step { _, _ in }
+            ) { index, result in
+                if case .failure(let error) = result, isShortage(error) { return }
+                open.remove(index)
+                each(index, result.map { Reply($0, peak: watch?.peakBytes) })
             }
         }
-        for (index, request) in requests.enumerated() {
-            try Task.checkCancellation()
+        do {
+            if let watch { try watch.during(answerAll) } else { try answerAll() }
+        } catch  where isShortage(error) {}
+        guard let shortage else { return }
+        // One by one, in smaller chunks.
+        for index in open.sorted() {
             let result = Result<Reply, any Error> {
-                try checks[index].get()
-                guard let (video, first) = encoding else { throw FramesMissing() }
-                return try measured {
-                    let (reply, second) = try retryingSmaller(model, keeping: nil) { _ in
+                try measured {
+                    try smaller(model, shortage, keeping: nil) {
                         Reply(
                             try model.answer(
-                                request, video: video, prefix: nil, progress: step { _, _ in }))
+                                requests[index], frames: frames, progress: step { _, _ in }))
                     }
-                    return reply.warned(second ?? first)
                 }
             }
             if case .failure(let error) = result, error is CancellationError { throw error }
@@ -231,25 +240,33 @@ package actor EngineActor {
     ///
     /// - Parameter video: the one kept video that `body` may be about
     /// - Returns: with a warning where it took a second time
-    private func retryingSmaller<Value>(
+    private func retryingSmaller(
         _ model: any AnsweringModel, keeping video: VideoKey?,
-        _ body: (_ isSmaller: Bool) throws -> Value
-    ) throws -> (Value, warning: String?) {
+        _ body: (_ isSmaller: Bool) throws -> Reply
+    ) throws -> Reply {
         do {
-            return (try body(false), nil)
+            return try body(false)
         } catch let error as TorchError
             where error.kind == .outOfMemory && model.chunks != .small
         {
-            let usual = model.chunks
-            model.chunks = .small
-            defer { model.chunks = usual }
-            forgetVideos { $0 != video }
-            return (
-                try body(true),
-                "\(device) ran out of memory (\(error.operation)); answered on a second try with "
-                    + "\(ComputeChunks.small.title) instead of \(usual.title)"
-            )
+            return try smaller(model, error, keeping: video) { try body(true) }
         }
+    }
+
+    /// The second time.
+    private func smaller(
+        _ model: any AnsweringModel, _ error: TorchError, keeping video: VideoKey?,
+        _ body: () throws -> Reply
+    ) throws -> Reply {
+        let usual = model.chunks
+        model.chunks = .small
+        defer { model.chunks = usual }
+        forgetVideos { $0 != video }
+        var reply = try body()
+        reply.warnings.append(
+            "\(device) ran out of memory (\(error.operation)); answered on a second try with "
+                + "\(ComputeChunks.small.title) instead of \(usual.title)")
+        return reply
     }
 
     private func keep(_ encoded: EncodedVideo, _ key: VideoKey) throws {
@@ -268,11 +285,8 @@ package actor EngineActor {
 }
 
 extension EngineActor.Reply {
-    fileprivate init(_ generated: GeneratedAnswer) { self.generated = generated }
-
-    fileprivate func warned(_ warning: String?) -> EngineActor.Reply {
-        var reply = self
-        if let warning { reply.warnings.append(warning) }
-        return reply
+    fileprivate init(_ generated: GeneratedAnswer, peak: Int64? = nil) {
+        self.generated = generated
+        peakDeviceBytes = peak
     }
 }
