@@ -115,7 +115,8 @@ import Torch
                     try expectClose(
                         output.narrowed(0, from: sequence, count: 1), step.expected(sequence),
                         relative: 1 / 64,
-                        "d \(d), \(heads)/\(keyValueHeads) heads, \(step.lengths[sequence]) entries")
+                        "d \(d), \(heads)/\(keyValueHeads) heads, \(step.lengths[sequence]) entries"
+                    )
                 }
             }
         }
@@ -158,7 +159,7 @@ import Torch
         (logits[700], logits[300], logits[301]) = (4, 3.9375, 3.9375)
         (logits[1000 + 998], logits[1000 + 996]) = (9, 1)
         logits[2000 + 44] = .infinity
-        let choice = try NextNextTokenChoice(count: 997, penalty: 1.05, sequences: 3, on: target)
+        let choice = try NextTokenChoice(count: 997, penalty: 1.05, sequences: 3, on: target)
         try choice.begin(generated: [[700, 700], [], [1]])
         try choice(
             Tensor(logits, shape: [3, 1000]).converted(to: .bfloat16), state, on: Emulator())

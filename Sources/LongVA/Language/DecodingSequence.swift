@@ -46,7 +46,8 @@ package struct DecodingSequence {
         if token < 0 {
             failure = ModelError(
                 .numericalFailure,
-                "the logit of token \(-1 - token) is no finite number: the model computed NaN or infinity")
+                "the logit of token \(-1 - token) is no finite number: the model computed NaN or infinity"
+            )
         } else {
             take(token, endOfSequence)
         }
