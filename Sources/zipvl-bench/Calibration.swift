@@ -1,3 +1,4 @@
+import Glibc
 import SparsePrefill
 
 /// Finds what makes zipvl keep a wanted share.
@@ -46,22 +47,35 @@ extension DecoderRun {
         var stretch = (start ?? estimated(variant).stretch).map(Double.init)
         let tolerance = start == nil ? Self.tolerance : 2 * Self.tolerance
         var best = (variant: variant, deviation: Double.infinity)
+        /// Of the round before, by layer: the factor, and what it seemed to be.
+        var last: [(factor: Double, seen: Double)?] = stretch.map { _ in nil }
         for _ in 0..<Self.rounds {
             var trial = variant
             trial.stretch = stretch.map(Float.init)
             trial.configuration.selectBucket = 1
             let kept = try measure(trial, tokens: n).shares(n)
-            let deviation = zip(kept, shares).map { abs($0 / $1 - 1) }.max() ?? 0
+            let deviations = zip(kept, shares).map { abs($0 / $1 - 1) }
+            let deviation = deviations.max() ?? 0
             if deviation < best.deviation {
                 trial.configuration.selectBucket = variant.configuration.selectBucket
                 best = (trial, deviation)
             }
             if deviation < tolerance { break }
-            for layer in stretch.indices {
-                let seen = PlantedColumns.stretch(
-                    keeping: min(max(kept[layer], 0.001), 0.999), tau: tau)
-                // Far from the goal the estimate is rough: no step beyond a factor of two.
-                stretch[layer] *= seen > 0 ? min(max(goals[layer] / seen, 0.5), 2) : 2
+            // What is right already stays: a layer's tokens hang on those of the layers before.
+            for layer in stretch.indices where deviations[layer] > tolerance / 2 {
+                let factor = stretch[layer]
+                let seen = max(
+                    PlantedColumns.stretch(
+                        keeping: min(max(kept[layer], 0.001), 0.999), tau: tau), 0.01)
+                // Text and recent tokens are kept whatever their grade: how much a step does is seen in the one
+                // before. None goes beyond a factor of two.
+                var slope = 1.0
+                if let last = last[layer], abs(log(factor / last.factor)) > 1e-3 {
+                    slope = min(max(log(seen / last.seen) / log(factor / last.factor), 0.4), 2.5)
+                }
+                let step = exp(log(goals[layer] / seen) / slope)
+                stretch[layer] *= min(max(step, 0.5), 2)
+                last[layer] = (factor, seen)
             }
         }
         return best
