@@ -102,7 +102,7 @@ let package = Package(
             dependencies: [
                 "EmbeddedModel", "LongVA", "Plotting", "SparsePrefill", "Torch", argumentParser,
             ],
-            exclude: ["compare_transformers.py"], swiftSettings: settings),
+            exclude: ["compare_transformers.py", "make_checkpoint.py"], swiftSettings: settings),
         .executableTarget(
             name: "zipvl-bench-io", dependencies: ["VideoFrames", argumentParser],
             exclude: [

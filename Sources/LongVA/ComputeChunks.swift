@@ -15,7 +15,7 @@ package struct ComputeChunks: Sendable, Equatable {
 
     /// A GPU needs large products to be busy; caches and memory of a CPU are small.
     package static func standard(on device: Device) -> ComputeChunks {
-        device == .cpu ? small : ComputeChunks(feedForwardRows: 16384, visionBatch: 32)
+        device == .cpu ? small : ComputeChunks(feedForwardRows: 16384, visionBatch: 64)
     }
 
     /// Where memory is short.

@@ -118,10 +118,15 @@ extension LongVAModel {
         _ request: AnswerRequest, _ video: EncodedVideo, _ plan: PrefillPlan, trace: Trace,
         prefix known: VisualPrefix? = nil, progress: (String, Double) throws -> Void
     ) throws -> PrefilledAnswer {
-        var clock = StageClock()
         let chat = ChatPrompt(
             question: request.question, choices: request.choices, tokenizer: tokenizer)
         let promptTokens = chat.prefix.count + video.tokens.shape[0] + chat.suffix.count
+        if request.prefill.method.selectsTokens {
+            try attentionPlans.prepare(
+                upTo: promptTokens, bucket: request.prefill.selectBucket,
+                geometry: decoder.decoderSizes.attention, like: video.tokens)
+        }
+        var clock = StageClock()
         var cache = KVCache(
             room: request.maxNewTokens,
             plan: KVCachePlan(request.prefill, layerCount: decoder.configuration.layerCount))

@@ -54,6 +54,7 @@ package final class LongVAModel {
     package private(set) var decoder: Qwen2Model
     package let device: Device
     package let dtype: DType
+    let attentionPlans = AttentionPlans()
     let graphDecoders = GraphDecoders()
 
     /// Set between two answers, where the device has less room than usual.
