@@ -85,7 +85,7 @@ def main():
         "architectures": ["LlavaQwenForCausalLM"], "model_type": "llava_qwen", "hidden_size": HIDDEN,
         "intermediate_size": FEED_FORWARD, "num_hidden_layers": options.layers, "num_attention_heads": HEADS,
         "num_key_value_heads": KEY_VALUE_HEADS, "vocab_size": VOCABULARY, "rms_norm_eps": 1e-6, "rope_theta": 1e9,
-        "hidden_act": "silu", "tie_word_embeddings": False, "mm_projector_type": "mlp2x_gelu",
+        "hidden_act": "silu", "tie_word_embeddings": False, "mm_vision_tower": "random", "mm_projector_type": "mlp2x_gelu",
         "mm_vision_select_layer": -2, "mm_vision_select_feature": "patch", "mm_spatial_pool_mode": "average",
         "mm_spatial_pool_stride": 2, "mm_hidden_size": VISION_WIDTH,
         "vision_config": {
