@@ -55,6 +55,7 @@ package final class LongVAModel {
     package let device: Device
     package let dtype: DType
     let graphDecoders = GraphDecoders()
+    let frameUpload = FrameUpload()
 
     /// Set between two answers, where the device has less room than usual.
     package var chunks: ComputeChunks {
