@@ -51,6 +51,8 @@ let package = Package(
                 .embedInCode("Kernels/kv_pack.cu"),
                 .embedInCode("Kernels/matvec.cu"),
                 .embedInCode("Kernels/norms.cu"),
+                .embedInCode("Kernels/patch_outputs.cu"),
+                .embedInCode("Kernels/patches.cu"),
                 .embedInCode("Kernels/probe.cu"),
                 .embedInCode("Kernels/rope.cu"),
                 .embedInCode("Kernels/sparse_attention.cu"),

@@ -47,24 +47,34 @@ extension LongVAModel {
         var attention: [Float] = []
         for start in stride(from: 0, to: frames.count, by: chunks.visionBatch) {
             try progress("encode", Double(start) / Double(frames.count))
-            let pixels = try PixelNormalization.normalized(
-                frames, from: start, count: min(chunks.visionBatch, frames.count - start),
-                on: device)
+            let range = start..<min(start + chunks.visionBatch, frames.count)
+            // Bytes, or normalised pixels.
+            let input =
+                try visionTower.takesBytes
+                ? frameUpload(frames, range, to: device)
+                : PixelNormalization.normalized(
+                    frames, from: start, count: range.count, on: device
+                ).converted(to: dtype)
             let features: Tensor  // [B, P, Dv]
             if classAttention {
-                let both = try visionTower.withClassAttention(pixels.converted(to: dtype))
+                let both = try visionTower.withClassAttention(input)
                 features = both.features
                 attention += try pooling.sums(both.classAttention).values()
             } else {
-                features = try visionTower(pixels.converted(to: dtype))
+                features = try visionTower(input)
             }
             let pooled = try pooling(projector(features))  // [B, t, D]
             parts.append(try pooled.reshaped([-1, pooled.shape[2]]))
-            try trace.append("pixel_values", pixels)
+            try trace.append(
+                "pixel_values",
+                try PixelNormalization.normalized(
+                    frames, from: start, count: range.count, on: .cpu))
             try trace.append("vision_features", features)
         }
         let tokens = parts.count == 1 ? parts[0] : try Tensor.concatenated(parts, axis: 0)
         try trace.addFloats("visual_tokens", tokens)
+        // Everything is only queued until now.
+        if case .cuda(let index) = device { try CUDADevice.device(index).synchronize() }
         return EncodedVideo(
             tokens: tokens, frames: frames.count, classAttention: attention,
             milliseconds: clock.lap())

@@ -56,6 +56,7 @@ package final class LongVAModel {
     package let dtype: DType
     let attentionPlans = AttentionPlans()
     let graphDecoders = GraphDecoders()
+    let frameUpload = FrameUpload()
 
     /// Set between two answers, where the device has less room than usual.
     package var chunks: ComputeChunks {

@@ -37,6 +37,10 @@ enum KernelTrials {
             { try gathering(&$0, axis: 1) },
             { try gathering(&$0, axis: 2) },
             { try adding(&$0) },
+            { patches(&$0) },
+            { try tokenNorm(&$0) },
+            { addingButFirst(&$0) },
+            { pooling(&$0) },
             { try probe(&$0) },
             { try quantizedLinear(&$0) },
         ]

@@ -2,8 +2,8 @@ import ArgumentParser
 import LongVA
 import Torch
 
-/// Vision tower, projector and pooling on pixels that are on the device already, by frames, frames at once and weights;
-/// all interleaved.
+/// Vision tower, projector and pooling on frames that are on the device already, as the tower takes them there: bytes on
+/// a GPU, normalised pixels on the CPU. By frames, frames at once and weights; all interleaved.
 struct VisionBenchmark: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vision",
@@ -45,7 +45,9 @@ struct VisionBenchmark: ParsableCommand {
         let frames: Int
         let batch: Int
         let runs: Int
-        /// Tower, projector and pooling.
+        /// What the times have in them.
+        let includes: String
+        /// All that is included.
         let vision_ms_median: Double
         let vision_ms_min: Double
         let vision_ms_max: Double
@@ -88,14 +90,14 @@ struct VisionBenchmark: ParsableCommand {
         }
         for count in counts {
             var lines = eyes.flatMap { eye in batches.map { Run(eye: eye, batch: min($0, count)) } }
-            let pixels = try pixels(count, shape, machine)
+            let input = try input(count, shape, machine)
             let start = ContinuousClock.now
             repeat {
-                for index in lines.indices { try measure(&lines[index], pixels, machine) }
+                for index in lines.indices { try measure(&lines[index], input, machine) }
             } while (ContinuousClock.now - start) / .seconds(1) < sustain
             lines = lines.map { Run(eye: $0.eye, batch: $0.batch) }
             for _ in 0..<runs {
-                for index in lines.indices { try measure(&lines[index], pixels, machine) }
+                for index in lines.indices { try measure(&lines[index], input, machine) }
             }
             for line in lines {
                 try printLine(
@@ -103,7 +105,8 @@ struct VisionBenchmark: ParsableCommand {
                         shape: shape.name, device: machine.place.description,
                         device_name: machine.deviceName, torch: machine.torch,
                         weights: line.eye.weights.rawValue, frames: count, batch: line.batch,
-                        runs: line.total.count, vision_ms_median: line.total.median,
+                        runs: line.total.count, includes: Self.steps(line.eye),
+                        vision_ms_median: line.total.median,
                         vision_ms_min: line.total.least, vision_ms_max: line.total.most,
                         tower_ms_median: line.tower.median,
                         projector_ms_median: line.projector.median,
@@ -136,20 +139,30 @@ struct VisionBenchmark: ParsableCommand {
                 grid: shape.vision.grid, stride: shape.configuration.poolStride))
     }
 
-    /// As after normalisation: from about -2 to 2.
-    private func pixels(
+    private static func steps(_ eye: Eye) -> String {
+        (eye.tower.takesBytes ? "normalisation from bytes, " : "") + "tower, projector, pooling"
+    }
+
+    /// What towers take on this device: bytes [N, S, S, 3], or as after normalisation, from about -2 to 2,
+    /// [N, 3, S, S].
+    private func input(
         _ count: Int, _ shape: ModelShape, _ machine: LoadedMachine
     ) throws -> Tensor {
         let side = shape.vision.imageSize
-        return try Tensor.uniform(
-            [count, 3, side, side], bound: 2, seed: machine.seed, stream: -3, machine.dtype,
-            on: machine.place)
+        guard !machine.isCPU else {
+            return try Tensor.uniform(
+                [count, 3, side, side], bound: 2, seed: machine.seed, stream: -3, machine.dtype,
+                on: machine.place)
+        }
+        let values = try Tensor.uniform(
+            [count, side, side, 3], bound: 128, seed: machine.seed, stream: -3, on: machine.place)
+        return try (values + Tensor.scalar(128)).converted(to: .uint8)
     }
 
     private func measure(
-        _ run: inout Run, _ pixels: Tensor, _ machine: LoadedMachine
+        _ run: inout Run, _ input: Tensor, _ machine: LoadedMachine
     ) throws {
-        let count = pixels.shape[0]
+        let count = input.shape[0]
         let eye = run.eye
         let batch = run.batch
         func each(_ body: (Int, Int) throws -> Tensor) throws -> [Tensor] {
@@ -159,7 +172,7 @@ struct VisionBenchmark: ParsableCommand {
         run.tower.add(
             try machine.milliseconds {
                 features = try each { start, size in
-                    try eye.tower(pixels.narrowed(0, from: start, count: size))
+                    try eye.tower(input.narrowed(0, from: start, count: size))
                 }
                 return features[features.count - 1]
             })
@@ -173,7 +186,7 @@ struct VisionBenchmark: ParsableCommand {
             try machine.milliseconds {
                 let parts = try each { start, size in
                     try eye.pooling(
-                        eye.projector(eye.tower(pixels.narrowed(0, from: start, count: size))))
+                        eye.projector(eye.tower(input.narrowed(0, from: start, count: size))))
                 }
                 return try Tensor.concatenated(parts, axis: 0)
             })
@@ -183,9 +196,9 @@ struct VisionBenchmark: ParsableCommand {
     private func compare(
         _ eye: Eye, _ shape: ModelShape, _ machine: LoadedMachine
     ) throws -> Double {
-        let pixels = try pixels(2, shape, machine)
+        let input = try input(2, shape, machine)
         func tokens() throws -> [Float] {
-            try eye.pooling(eye.projector(eye.tower(pixels))).converted(to: .float32).values()
+            try eye.pooling(eye.projector(eye.tower(input))).converted(to: .float32).values()
         }
         KernelSwitch.off.apply()
         let plain = try tokens()

@@ -23,9 +23,9 @@ final class Trace {
     }
 
     /// One batch of a tensor that is concatenated along its first axis.
-    func append(_ name: String, _ part: Tensor) throws {
+    func append(_ name: String, _ part: @autoclosure () throws -> Tensor) throws {
         guard request != nil else { return }
-        parts[name, default: []].append(try part.converted(to: .float32).moved(to: .cpu))
+        parts[name, default: []].append(try part().converted(to: .float32).moved(to: .cpu))
     }
 
     func add(frames: FrameBatch) throws {

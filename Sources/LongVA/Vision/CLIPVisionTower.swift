@@ -4,8 +4,12 @@ package import Torch
 /// (transformers, models/clip/modeling_clip.py).
 package struct CLIPVisionTower {
     private let geometry: CheckpointLayout.Vision
-    private let classEmbedding: Tensor  // [1, 1, D]
-    private let patchEmbedding: Tensor  // [D, 3, p, p]
+    private let classEmbedding: Tensor  // [D]
+    /// [D, 3, p, p], or [D, K] where a product takes the convolution's place.
+    private let patchEmbedding: Tensor
+    private let framePatches: FramePatches
+    /// Whether patches are embedded by a product, and frames best come as bytes.
+    package let takesBytes: Bool
     private let positionEmbedding: Tensor  // [1 + P, D]
     private let preNorm: LayerNorm
     private let layers: [CLIPEncoderLayer]
@@ -25,9 +29,14 @@ package struct CLIPVisionTower {
         }
         let width = geometry.width
         let embeddings = weights["embeddings"]
-        classEmbedding = try embeddings.tensor("class_embedding", [width]).reshaped([1, 1, width])
-        patchEmbedding = try embeddings["patch_embedding"]
+        classEmbedding = try embeddings.tensor("class_embedding", [width])
+        let convolution = try embeddings["patch_embedding"]
             .tensor("weight", [width, 3, geometry.patchSize, geometry.patchSize])
+        framePatches = FramePatches(
+            size: geometry.patchSize, meanings: try PixelNormalization.table(on: weights.device),
+            dtype: weights.dtype)
+        takesBytes = weights.stacks
+        patchEmbedding = try takesBytes ? framePatches.weight(convolution) : convolution
         positionEmbedding = try embeddings["position_embedding"]
             .tensor("weight", [geometry.grid * geometry.grid + 1, width])
         preNorm = try LayerNorm(
@@ -38,52 +47,58 @@ package struct CLIPVisionTower {
         }
     }
 
-    /// - Parameter pixels: [N, 3, S, S], normalised.
+    /// - Parameter frames: bytes [N, S, S, 3], or pixels [N, 3, S, S], normalised.
     /// - Returns: [N, P, D]
-    package func callAsFunction(_ pixels: Tensor) throws -> Tensor {
-        try patches(encoded(pixels, by: layers[...]))
+    package func callAsFunction(_ frames: Tensor) throws -> Tensor {
+        let (x, pending) = try encoded(frames, by: layers[...])
+        guard let pending else { return try x.narrowed(1, from: 1, count: x.shape[1] - 1) }
+        return try x.addingButFirst(pending)
     }
 
     /// The same, with the last used layer's attention of the class token to each patch, summed over
     /// heads: [N, P], float32.
     package func withClassAttention(
-        _ pixels: Tensor
+        _ frames: Tensor
     ) throws -> (features: Tensor, classAttention: Tensor) {
         guard let last = layers.last else {
             throw ModelError(.configuration, "the vision tower has no layer with attention")
         }
-        let x = try encoded(pixels, by: layers.dropLast())
+        let (states, pending) = try encoded(frames, by: layers.dropLast())
+        let x = try pending.map { try states + $0 } ?? states
         let attention = try last.classAttention(x)
         let (attended, delta) = try last(x, pending: nil)
         return (
-            try patches(attended + delta),
+            try attended.addingButFirst(delta),
             try attention.narrowed(1, from: 1, count: x.shape[1] - 1)
         )
     }
 
-    /// [N, 3, S, S] through some layers: [N, 1 + P, D]
-    private func encoded(_ pixels: Tensor, by layers: ArraySlice<CLIPEncoderLayer>) throws -> Tensor
-    {
-        var x = try embed(pixels)
+    /// Frames through some layers: [N, 1 + P, D], and what must be added to it.
+    private func encoded(
+        _ frames: Tensor, by layers: ArraySlice<CLIPEncoderLayer>
+    ) throws -> (x: Tensor, pending: Tensor?) {
+        var x = try embed(frames)
         // What a layer's MLP computed is added by the next layer's norm.
         var pending: Tensor?
         for layer in layers { (x, pending) = try layer(x, pending: pending) }
-        return try pending.map { try x + $0 } ?? x
+        return (x, pending)
     }
 
-    /// [N, 3, S, S] to [N, 1 + P, D]
-    private func embed(_ pixels: Tensor) throws -> Tensor {
-        let count = pixels.shape[0]
+    /// Frames to [N, 1 + P, D]
+    private func embed(_ frames: Tensor) throws -> Tensor {
+        let count = frames.shape[0]
         let width = geometry.width
-        let patches = try pixels.conv2d(weight: patchEmbedding, stride: geometry.patchSize)
-            .reshaped([count, width, -1]).transposed(1, 2)  // [N, P, D]
-        let classes = try classEmbedding.expanded([count, 1, width])
-        let x = try Tensor.concatenated([classes, patches], axis: 1) + positionEmbedding
-        return try preNorm(x)
-    }
-
-    private func patches(_ x: Tensor) throws -> Tensor {
-        try x.narrowed(1, from: 1, count: x.shape[1] - 1)
+        let patches: Tensor  // [N, P, D]
+        if takesBytes {
+            patches = try framePatches(frames).linear(patchEmbedding)
+                .reshaped([count, geometry.grid * geometry.grid, width])
+        } else {
+            patches = try framePatches.pixels(frames)
+                .conv2d(weight: patchEmbedding, stride: geometry.patchSize)
+                .reshaped([count, width, -1]).transposed(1, 2)
+        }
+        return try preNorm(
+            first: classEmbedding, others: patches, positions: positionEmbedding)
     }
 }
 
@@ -137,7 +152,8 @@ struct CLIPEncoderLayer {
     /// The class token's attention to all tokens, itself included, summed over heads: [N, T], float32.
     func classAttention(_ input: Tensor) throws -> Tensor {
         let normed: Tensor = try norm1(input)
-        let first = try split(projections[0](normed.narrowed(1, from: 0, count: 1)))  // [N, heads, 1, d]
+        // [N, heads, 1, d]
+        let first = try split(projections[0](normed.narrowed(1, from: 0, count: 1)))
         let scale = 1 / Float(first.shape[3]).squareRoot()
         let products = try first.matmul(split(projections[1](normed)).transposed(2, 3))
         return try (products.converted(to: .float32) * scale).softmax(-1).sum([1, 2])

@@ -30,10 +30,7 @@ package struct SpatialPooling: Sendable {
 
     /// [N, grid^2, D] to [N, (grid / stride)^2, D], row-major over the grid.
     package func callAsFunction(_ x: Tensor) throws -> Tensor {
-        let (count, width) = (x.shape[0], x.shape[2])
-        let cells = try x.reshaped([count, grid, grid, width]).permuted([0, 3, 1, 2])
-        let pooled = try cells.averagePooled(stride)  // [N, D, g, g]
-        return try pooled.permuted([0, 2, 3, 1]).reshaped([count, tokensPerFrame, width])
+        try x.pooledRows(grid: grid, size: stride)
     }
 
     /// Sums over each cell: [N, grid^2] to [N, (grid / stride)^2], row-major over the grid.

@@ -19,6 +19,11 @@ package enum PixelNormalization {
         return table
     }()
 
+    /// The same as a tensor [3, 256].
+    static func table(on device: Device) throws -> Tensor {
+        try Tensor(table, shape: [3, 256], on: device)
+    }
+
     /// - Returns: float32 [count, 3, S, S] of the frames `start ..< start + count`.
     package static func normalized(
         _ frames: FrameBatch, from start: Int, count: Int, on device: Device

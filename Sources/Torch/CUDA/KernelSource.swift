@@ -28,6 +28,9 @@ extension KernelSource {
     package static let kvPack = KernelSource("kv_pack", PackageResources.kv_pack_cu)
     package static let matvec = KernelSource("matvec", PackageResources.matvec_cu)
     package static let norms = KernelSource("norms", PackageResources.norms_cu)
+    package static let patches = KernelSource("patches", PackageResources.patches_cu)
+    package static let patchOutputs = KernelSource(
+        "patch_outputs", PackageResources.patch_outputs_cu)
     package static let probe = KernelSource("probe", PackageResources.probe_cu)
     package static let rope = KernelSource("rope", PackageResources.rope_cu)
     package static let sparseAttention = KernelSource(

@@ -45,6 +45,9 @@ struct RowLayout {
 }
 
 enum KernelElement {
+    /// What a grid takes beside its first size.
+    static let mostSequences = 65535
+
     /// How kernels for an element type are called; `nil` where there are none.
     static func suffix(_ dtype: DType) -> String? {
         switch dtype {

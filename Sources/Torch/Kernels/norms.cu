@@ -166,6 +166,18 @@ __device__ __forceinline__ void rms_norm(
     write_rows(kept, row, packs, RMSNorm<T>{weight, rsqrtf(meanSquare + epsilon)}, out);
 }
 
+/// The rest of a LayerNorm whose row has been loaded.
+template <typename T, typename Out>
+__device__ __forceinline__ void layer_norm_loaded(
+    Pack<T> (&kept)[held], const T *row, const T *weight, const T *bias, float epsilon, int packs, Out out) {
+    float width = static_cast<float>(packs * Pack<T>::count), total = 0, spread = 0;
+    each_pack(kept, row, packs, [&](Pack<T> &x, int) { total += sum_of(x); });
+    float mean = block_sum<threads>(total) / width;
+    each_pack(kept, row, packs, [&](Pack<T> &x, int) { spread += spread_of(x, mean); });
+    float variance = block_sum<threads>(spread) / width;
+    write_rows(kept, row, packs, LayerNorm<T>{weight, bias, mean, rsqrtf(variance + epsilon)}, out);
+}
+
 template <typename T, typename Out>
 __device__ __forceinline__ void layer_norm(
     T *x, const T *delta, const T *weight, const T *bias, float epsilon, int packs, Out out) {
@@ -173,12 +185,27 @@ __device__ __forceinline__ void layer_norm(
     T *row = x + start;
     Pack<T> kept[held];
     load_row(kept, row, delta ? delta + start : nullptr, packs);
-    float width = static_cast<float>(packs * Pack<T>::count), total = 0, spread = 0;
-    each_pack(kept, row, packs, [&](Pack<T> &x, int) { total += sum_of(x); });
-    float mean = block_sum<threads>(total) / width;
-    each_pack(kept, row, packs, [&](Pack<T> &x, int) { spread += spread_of(x, mean); });
-    float variance = block_sum<threads>(spread) / width;
-    write_rows(kept, row, packs, LayerNorm<T>{weight, bias, mean, rsqrtf(variance + epsilon)}, out);
+    layer_norm_loaded(kept, row, weight, bias, epsilon, packs, out);
+}
+
+/// LayerNorm of [first, others] + positions: first [D] stands in front of the tokens - 1 rows of every sequence in
+/// others [N, tokens - 1, D]; positions [tokens, D]. Rows of at most held x threads packs. Grid (N tokens).
+template <typename T>
+__device__ __forceinline__ void layer_norm_tokens(
+    const T *first, const T *others, const T *positions, const T *weight, const T *bias, float epsilon, int tokens,
+    int packs, T *y) {
+    constexpr int count = Pack<T>::count;
+    int sequence = blockIdx.x / tokens, token = blockIdx.x - sequence * tokens;
+    long long other = static_cast<long long>(sequence) * (tokens - 1) + token - 1;
+    const T *row = token == 0 ? first : others + other * packs * count;
+    const T *position = positions + static_cast<long long>(token) * packs * count;
+    Pack<T> kept[held];
+#pragma unroll
+    for (int i = 0; i < held; ++i) {
+        int index = threadIdx.x + i * threads;
+        if (index < packs) kept[i] = sum(load_once(row + index * count), load_pack(position + index * count));
+    }
+    layer_norm_loaded(kept, row, weight, bias, epsilon, packs, PlainRows<T>{y});
 }
 
 #define NORMS(suffix, type)                                                                                            \
@@ -198,6 +225,11 @@ __device__ __forceinline__ void layer_norm(
         type *x, const type *delta, const type *weight, const type *bias, float epsilon, int packs, e4m3 *y,           \
         float *scale) {                                                                                                \
         layer_norm(x, delta, weight, bias, epsilon, packs, QuantizedRows<type>{y, scale});                             \
+    }                                                                                                                  \
+    KERNEL(threads) layer_norm_tokens_##suffix(                                                                        \
+        const type *first, const type *others, const type *positions, const type *weight, const type *bias,            \
+        float epsilon, int tokens, int packs, type *y) {                                                               \
+        layer_norm_tokens(first, others, positions, weight, bias, epsilon, tokens, packs, y);                          \
     }
 
 NORMS(bf16, bf16)
