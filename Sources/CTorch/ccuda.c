@@ -142,6 +142,9 @@ int32_t cc_module_function(cc_module module, const char *name, cc_function *func
 
 int32_t cc_function_shared_limit(cc_function function, int32_t bytes) {
     GUARD;
+    // A multiprocessor that must divide its memory anew between two kernels has to be empty first: those that take much
+    // all want the same division, CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT in percent. It is a hint.
+    if (bytes >= 32 << 10) (void)cuda.function_attribute(function, 9, 100);
     return cuda.function_attribute(function, 8, bytes);  // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 }
 

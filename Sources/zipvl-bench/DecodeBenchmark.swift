@@ -46,10 +46,17 @@ struct DecodeBenchmark: ParsableCommand {
     @Flag(help: "Also the device time of each kind of kernel, up to eight sequences.")
     var parts = false
 
+    @Flag(help: "Also with kernels that begin before those in front of them have ended.")
+    var overlapping = false
+
     @Flag(
-        inversion: .prefixedNo,
-        help: "Also without a kernel's beginning before the one in front of it has ended.")
-    var apart = true
+        help:
+            "Instead: search for the fastest settings of the kernels, for one sequence behind the contexts."
+    )
+    var tune = false
+
+    @Option(help: "Settings of the kernels instead of the defaults, as --tune prints them.")
+    var settings: String = ""
 
     @Flag(inversion: .prefixedNo, help: "Also the plain path, one sequence.")
     var plain = true
@@ -64,6 +71,7 @@ struct DecodeBenchmark: ParsableCommand {
         let batches: [Batch]
         let kept: [Double]
         let weights: [WeightFormat]
+        let tuning: DecodeTuning
     }
 
     func validate() throws {
@@ -89,7 +97,8 @@ struct DecodeBenchmark: ParsableCommand {
                 Double($0).flatMap { $0 > 0 && $0 <= 1 ? $0 : nil }
             },
             weights: try list(
-                weights, "--weights", "as-is and fp8", WeightFormat.init(rawValue:)))
+                weights, "--weights", "as-is and fp8", WeightFormat.init(rawValue:)),
+            tuning: try DecodeSettings.tuning(settings))
     }
 
     func run() throws {
@@ -99,10 +108,14 @@ struct DecodeBenchmark: ParsableCommand {
         for weights in parsed.weights {
             let decoder = try DecoderRun(shape, weights, planted: false, on: machine).decoder
             let bench = DecodeRun(
-                decoder: decoder, machine: machine, steps: steps, runs: runs,
+                decoder: decoder, machine: machine, steps: steps, runs: runs, tuning: parsed.tuning,
                 subject: DecodeLine.Subject(
                     device: machine.deviceName, shape: shape.name, weights: weights.rawValue,
                     torch: machine.torch, bandwidth: bandwidth))
+            if tune {
+                try DecodeSearch(run: bench, contexts: parsed.contexts).search()
+                continue
+            }
             for n in parsed.contexts {
                 for share in parsed.kept {
                     let context = max(1, Int(share * Double(n)))
@@ -110,7 +123,8 @@ struct DecodeBenchmark: ParsableCommand {
                         switch batch {
                         case .count(let count):
                             try bench.measure(
-                                context, batch: count, plain: plain && count == 1, apart: apart,
+                                context, batch: count, plain: plain && count == 1,
+                                overlapping: overlapping,
                                 parts: parts)
                         case .untilFull:
                             try bench.measureFull(context, reserve: reserve << 20)

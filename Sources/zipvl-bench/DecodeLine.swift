@@ -4,7 +4,7 @@ struct DecodeLine: Encodable {
     let device: String
     let shape: String
     let weights: String
-    /// graph, graph:apart (no kernel begins before the one in front of it has ended), plain, batch.
+    /// graph, graph:overlapping (kernels begin before those in front of them have ended), plain, batch.
     let variant: String
     /// Cached entries of each sequence when the steps begin.
     let context: Int
@@ -72,4 +72,17 @@ struct DecodePartLine: Encodable {
     /// For all layers.
     let ms: Double
     let gb_s: Double
+}
+
+/// One line of `zipvl-bench decode --tune`.
+struct DecodeTuneLine: Encodable {
+    let benchmark = "decode-tune"
+    let weights: String
+    /// What differs from the best so far; "best" for what the search ended with.
+    let change: String
+    let settings: String
+    let contexts: [Int]
+    /// Of a step, device time, least of some runs.
+    let ms: [Double]
+    let is_better: Bool
 }

@@ -8,6 +8,7 @@ struct DecodeRun {
     let machine: LoadedMachine
     let steps: Int
     let runs: Int
+    let tuning: DecodeTuning
     let subject: DecodeLine.Subject
 
     /// As the checkpoint has it.
@@ -23,21 +24,21 @@ struct DecodeRun {
         let ids: [[Int]]
     }
 
-    private func graph(
-        _ sequences: Int, overlapping: Bool = true
-    ) throws -> GraphDecoder? {
+    func graph(_ sequences: Int, _ tuning: DecodeTuning? = nil) throws -> GraphDecoder? {
         try GraphDecoder.make(
             decoder, sequences: sequences, tokenCount: decoder.decoderSizes.vocabulary,
-            repetitionPenalty: Self.penalty, overlapping: overlapping)
+            repetitionPenalty: Self.penalty, tuning: tuning ?? self.tuning)
     }
 
-    func measure(_ context: Int, batch: Int, plain: Bool, apart: Bool, parts: Bool) throws {
+    func measure(_ context: Int, batch: Int, plain: Bool, overlapping: Bool, parts: Bool) throws {
         var paths: [(name: String, path: Path)] = []
         if let together = try graph(batch) {
             let isGraph = batch <= DecodeTarget.mostSequences
             paths.append((isGraph ? "graph" : "batch", .graph(together)))
-            if isGraph, apart, let apart = try graph(batch, overlapping: false) {
-                paths.append(("graph:apart", .graph(apart)))
+            var other = tuning
+            other.overlap = .late
+            if isGraph, overlapping, let overlapping = try graph(batch, other) {
+                paths.append(("graph:overlapping", .graph(overlapping)))
             }
         }
         if plain || paths.isEmpty, batch == 1 { paths.append(("plain", .plain)) }
@@ -61,12 +62,12 @@ struct DecodeRun {
                 path: entry.path)
             guard parts, case .graph(let graph) = entry.path else { continue }
             for part in try graph.partTimes(
-                sequences(caches), repeats: 10, overlapping: entry.name == "graph")
+                sequences(caches), repeats: 10)
             {
                 try printLine(
                     DecodePartLine(
                         context: context, batch: batch, weights: subject.weights,
-                        overlapping: entry.name == "graph", part: part.name,
+                        overlapping: entry.name == "graph:overlapping", part: part.name,
                         ms: part.milliseconds,
                         gb_s: Double(part.bytes) / part.milliseconds / 1e6))
             }
@@ -76,7 +77,7 @@ struct DecodeRun {
     /// As many sequences as the memory holds, each with a cache of its own.
     func measureFull(_ context: Int, reserve: Int) throws {
         guard let gpu = machine.gpu else {
-            return try measure(context, batch: 2, plain: false, apart: false, parts: false)
+            return try measure(context, batch: 2, plain: false, overlapping: false, parts: false)
         }
         var caches: [KVCache] = []
         while true {
@@ -108,14 +109,14 @@ struct DecodeRun {
                 steps: steps, times: times, readBytes: bytes, firstDifference: difference))
     }
 
-    private func cache(_ context: Int, _ index: Int) throws -> KVCache {
+    func cache(_ context: Int, _ index: Int) throws -> KVCache {
         try KVCache(
             randomEntries: context, room: steps + 2, for: decoder,
             seed: machine.seed &+ UInt64(index))
     }
 
     /// Each starts with a token of its own; none ends before the last step.
-    private func sequences(_ caches: [KVCache]) -> [DecodingSequence] {
+    func sequences(_ caches: [KVCache]) -> [DecodingSequence] {
         caches.enumerated().map { index, cache in
             DecodingSequence(
                 cache: cache, first: 1 + index, position: 20_000, limit: steps + 2,

@@ -214,7 +214,7 @@ def measure_ours(options):
     if options.decode:
         lines += run_bench(
             options, "decode", *common, "--contexts", options.decode, "--weights", options.weights,
-            "--steps", str(options.new_tokens), "--runs", str(options.runs), "--no-plain", "--no-apart")
+            "--steps", str(options.new_tokens), "--runs", str(options.runs), "--no-plain")
     return lines
 
 

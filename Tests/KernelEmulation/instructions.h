@@ -136,6 +136,16 @@ inline void load_matrix_x4_transposed(unsigned (&tiles)[4], const void *row) {
 inline void copy_async_16(void *shared, const void *global, bool isValid) {
     emulation::start_copy(shared, global, 16, isValid);
 }
+template <int fetch> inline void copy_async_16_fetching(void *shared, const void *global, bool isValid) {
+    copy_async_16(shared, global, isValid);
+}
+/// Nothing to see, but what is asked for must be there.
+inline void prefetch_16s(const void *address, int bytes) {
+    if (reinterpret_cast<uintptr_t>(address) % 16 || bytes % 16 || bytes <= 0)
+        emulation::fail("a prefetch that is not aligned to 16 bytes");
+    const volatile unsigned char *memory = static_cast<const unsigned char *>(address);
+    (void)memory[0], (void)memory[bytes - 1];
+}
 inline void copy_async_commit() { emulation::commit_copies(); }
 template <int pending> inline void copy_async_wait() { emulation::wait_for_copies(pending); }
 

@@ -58,8 +58,7 @@ import Torch
         try GraphDecoder(
             model, #require(try DecodeWeights(model)), sequences: sequences,
             tokenCount: Self.tokenCount, repetitionPenalty: Self.penalty,
-            target: DecodeTarget(emulatedMultiprocessors: 2), Emulator(), overlapping: true,
-            recorded: true)
+            target: DecodeTarget(emulatedMultiprocessors: 2), Emulator(), recorded: true)
     }
 
     private func decoded(

@@ -122,6 +122,17 @@ import Torch
         }
     }
 
+    /// More than one batch of the join's loads, and more parts than a warp has lanes.
+    @Test func joinsManyParts() throws {
+        let step = try Step(heads: 3, keyValueHeads: 1, d: 64, lengths: [4500, 9000])
+        let output = try step.run([0, 1], parts: 70).output
+        for sequence in 0..<2 {
+            try expectClose(
+                output.narrowed(0, from: sequence, count: 1), step.expected(sequence),
+                relative: 1 / 64, "\(step.lengths[sequence]) entries")
+        }
+    }
+
     @Test func theNewEntryStandsInTheCache() throws {
         let step = try Step(heads: 6, keyValueHeads: 2, d: 64, lengths: [5, 70])
         _ = try step.run([0, 1], parts: 2)

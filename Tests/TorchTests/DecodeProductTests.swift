@@ -99,6 +99,33 @@ import Torch
         }
     }
 
+    @Test func whatIsAskedForAheadChangesNothing() throws {
+        var tuning = DecodeTuning()
+        tuning.prefetchBytes = 1 << 16
+        let asking = DecodeTarget(emulatedMultiprocessors: 2, tuning: tuning)
+        for isQuantized in [false, true] {
+            let sizes = [(rows: 40, columns: 1552), (rows: 80, columns: 16)]
+            let matrices = try sizes.map {
+                try matrix(
+                    Case(
+                        rows: $0.rows, columns: $0.columns, sequences: 1, isQuantized: isQuantized)
+                ).0
+            }
+            let x = try bf16([1, 1552], 5)
+            func product(_ target: DecodeTarget, _ next: NextMatrix?) throws -> [Float] {
+                let y = try Tensor.zeros([1, 40], .bfloat16)
+                try target.addProduct(matrices[0], x, to: y, next: next, on: Emulator())
+                return try y.converted(to: .float32).values()
+            }
+            let alone = try product(target, nil)
+            for isGated in [false, true] {
+                let next = NextMatrix(matrices[1], isGated: isGated)
+                #expect(try product(asking, next) == alone)
+            }
+            #expect(try product(asking, NextMatrix(matrices[0])) == alone)
+        }
+    }
+
     @Test func aSequenceGetsTheSameBitsAloneAndTogether() throws {
         for isQuantized in [false, true] {
             let c = Case(rows: 80, columns: 4624, sequences: 8, isQuantized: isQuantized)

@@ -62,24 +62,43 @@ struct DecodeStep {
 
     private func queueVectors(on launcher: any KernelLauncher) throws {
         for layer in weights.layers.indices {
-            for part in Part.allCases { try queue(part, layer: layer, on: launcher) }
+            for part in Part.allCases {
+                try queue(part, layer: layer, next: next(part, layer), on: launcher)
+            }
         }
         try queueHead(on: launcher)
         try choice(logits, state, on: launcher)
     }
 
-    func queue(_ part: Part, layer index: Int, on launcher: any KernelLauncher) throws {
+    /// The matrix that the kernel behind a part reads.
+    private func next(_ part: Part, _ index: Int) -> NextMatrix? {
+        let layer = weights.layers[index]
+        switch part {
+        case .projections: return nil
+        case .attention: return NextMatrix(layer.output)
+        case .output: return NextMatrix(layer.gateUp, isGated: true)
+        case .gateUp: return NextMatrix(layer.down)
+        case .down:
+            let isLast = index + 1 == weights.layers.count
+            return NextMatrix(isLast ? weights.head : weights.layers[index + 1].projections)
+        }
+    }
+
+    func queue(
+        _ part: Part, layer index: Int, next: NextMatrix? = nil, on launcher: any KernelLauncher
+    ) throws {
         let layer = weights.layers[index]
         switch part {
         case .projections:
             try target.product(
-                layer.projections, x, layer.inputNorm, into: projected, on: launcher)
-        case .attention: try attend(projected, layer: index, on: launcher)
-        case .output: try target.addProduct(layer.output, attended, to: x, on: launcher)
+                layer.projections, x, layer.inputNorm, into: projected, next: next, on: launcher)
+        case .attention: try attend(projected, layer: index, next: next, on: launcher)
+        case .output:
+            try target.addProduct(layer.output, attended, to: x, next: next, on: launcher)
         case .gateUp:
             try target.swiGLUProduct(
-                layer.gateUp, x, layer.postAttentionNorm, into: hidden, on: launcher)
-        case .down: try target.addProduct(layer.down, hidden, to: x, on: launcher)
+                layer.gateUp, x, layer.postAttentionNorm, into: hidden, next: next, on: launcher)
+        case .down: try target.addProduct(layer.down, hidden, to: x, next: next, on: launcher)
         }
     }
 
@@ -106,11 +125,13 @@ struct DecodeStep {
         try choice(logits.reshaped([sequences, -1]), state, on: launcher)
     }
 
-    private func attend(_ projected: Tensor, layer: Int, on launcher: any KernelLauncher) throws {
+    private func attend(
+        _ projected: Tensor, layer: Int, next: NextMatrix? = nil, on launcher: any KernelLauncher
+    ) throws {
         let c = model.configuration
         try attention(
             projected, keyColumn: (c.heads + c.keyValueHeads) * c.headWidth,
             valueColumn: c.heads * c.headWidth, cosines: cosines, sines: sines, layer: layer,
-            state, into: attended, on: launcher)
+            state, into: attended, next: next, on: launcher)
     }
 }

@@ -1,6 +1,21 @@
 import Torch
 
 extension GraphDecoder {
+    /// Device time of a whole step, from sequences as they are; `nil` where steps are not recorded.
+    package func stepMilliseconds(_ running: [DecodingSequence], steps: Int) throws -> Double? {
+        guard let device = step.target.device, graph != nil else { return nil }
+        try begin(running)
+        try launch(0, running)
+        let (start, end) = (
+            try CUDAEvent(on: device, timing: true), try CUDAEvent(on: device, timing: true)
+        )
+        try start.record()
+        for number in 1...steps { try launch(number, running) }
+        try end.record()
+        try end.synchronize()
+        return try end.milliseconds(since: start) / Double(steps)
+    }
+
     /// One kind of kernel of a step, by itself.
     package struct PartTime {
         package let name: String
@@ -14,7 +29,7 @@ extension GraphDecoder {
     /// any cache holds. The sequences are as they were when decoding last began; none for a batch beyond
     /// `DecodeTarget.mostSequences`, and none on an emulator.
     package func partTimes(
-        _ running: [DecodingSequence], repeats: Int, overlapping: Bool = true
+        _ running: [DecodingSequence], repeats: Int
     ) throws -> [PartTime] {
         guard let device = step.target.device, sequences <= DecodeTarget.mostSequences else {
             return []
@@ -27,7 +42,8 @@ extension GraphDecoder {
         func time(
             _ name: String, _ bytes: Int64, _ record: @escaping (any KernelLauncher) throws -> Void
         ) throws -> PartTime {
-            let graph = try CUDAGraph(on: device, overlapping: overlapping) { try record($0) }
+            let overlaps = step.target.tuning.overlap != .none
+            let graph = try CUDAGraph(on: device, overlapping: overlaps) { try record($0) }
             let (start, end) = (
                 try CUDAEvent(on: device, timing: true), try CUDAEvent(on: device, timing: true)
             )

@@ -13,7 +13,7 @@ package final class GraphDecoder {
     private let model: Qwen2Model
     let sequences: Int
     let step: DecodeStep
-    private let graph: CUDAGraph?
+    let graph: CUDAGraph?
     private let launcher: any KernelLauncher
     /// None on an emulator, which has done what it was given when it returns.
     private let events: [CUDAEvent]
@@ -22,21 +22,21 @@ package final class GraphDecoder {
 
     /// - Parameters:
     ///   - sequences: that are decoded together.
-    ///   - overlapping: whether kernels may begin before those in front of them have ended.
+    ///   - tuning: how the kernels are made and launched.
     ///   - recorded: whether a step is launched as one graph, where it can be.
     /// - Returns: `nil` where the model lies on a device without kernels, or has sizes or element types
     ///   that they do not take.
     package static func make(
         _ model: Qwen2Model, sequences: Int, tokenCount: Int, repetitionPenalty: Float,
-        overlapping: Bool = true, recorded: Bool = true
+        tuning: DecodeTuning = DecodeTuning(), recorded: Bool = true
     ) throws -> GraphDecoder? {
         guard let device = try device(for: model), let weights = try DecodeWeights(model) else {
             return nil
         }
         return try GraphDecoder(
             model, weights, sequences: sequences, tokenCount: tokenCount,
-            repetitionPenalty: repetitionPenalty, target: DecodeTarget(device), device,
-            overlapping: overlapping, recorded: recorded)
+            repetitionPenalty: repetitionPenalty, target: DecodeTarget(device, tuning: tuning),
+            device, recorded: recorded)
     }
 
     /// The device of a model whose heads and element type have kernels.
@@ -52,7 +52,7 @@ package final class GraphDecoder {
     init(
         _ model: Qwen2Model, _ weights: DecodeWeights, sequences: Int, tokenCount: Int,
         repetitionPenalty: Float, target: DecodeTarget, _ launcher: any KernelLauncher,
-        overlapping: Bool, recorded: Bool
+        recorded: Bool
     ) throws {
         self.model = model
         self.sequences = sequences
@@ -73,7 +73,9 @@ package final class GraphDecoder {
         }
         graph =
             recorded && sequences <= DecodeTarget.mostSequences
-            ? try CUDAGraph(on: device, overlapping: overlapping) { try step.queue(on: $0) } : nil
+            ? try CUDAGraph(on: device, overlapping: target.tuning.overlap != .none) {
+                try step.queue(on: $0)
+            } : nil
         events = [try CUDAEvent(on: device), try CUDAEvent(on: device)]
     }
 
@@ -110,7 +112,7 @@ package final class GraphDecoder {
         }
     }
 
-    private func launch(_ number: Int, _ running: [DecodingSequence]) throws {
+    func launch(_ number: Int, _ running: [DecodingSequence]) throws {
         if number % Self.tableRows == 0 { try fillTables(from: number, running) }
         if let graph { try graph.launch() } else { try step.queue(on: launcher) }
         if !events.isEmpty { try events[number % 2].record() }

@@ -1,6 +1,8 @@
 /// A file of CUDA C++ that belongs to the program, compiled when its first kernel is launched.
 package struct KernelSource: Sendable, Hashable {
     package let name: String
+    /// Lines in front of the file.
+    private var constants = ""
     private let bytes: @Sendable () -> [UInt8]
 
     init(_ name: String, _ bytes: @autoclosure @escaping @Sendable () -> [UInt8]) {
@@ -8,14 +10,27 @@ package struct KernelSource: Sendable, Hashable {
         self.bytes = bytes
     }
 
-    /// What the compiler is given: the common part, then the file.
-    package var text: String {
-        String(decoding: PackageResources.common_cuh, as: UTF8.self)
-            + "\n#line 1 \"\(name).cu\"\n" + String(decoding: bytes(), as: UTF8.self)
+    /// The same file with constants of its own in place of those that it falls back to.
+    package func defining(_ values: KeyValuePairs<String, Int>) -> KernelSource {
+        var source = self
+        source.constants += values.map { "#define \($0) \($1)\n" }.joined()
+        return source
     }
 
-    package static func == (a: KernelSource, b: KernelSource) -> Bool { a.name == b.name }
-    package func hash(into hasher: inout Hasher) { hasher.combine(name) }
+    /// What the compiler is given: the common part, the constants, then the file.
+    package var text: String {
+        String(decoding: PackageResources.common_cuh, as: UTF8.self)
+            + "\n\(constants)#line 1 \"\(name).cu\"\n" + String(decoding: bytes(), as: UTF8.self)
+    }
+
+    package static func == (a: KernelSource, b: KernelSource) -> Bool {
+        a.name == b.name && a.constants == b.constants
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(name)
+        hasher.combine(constants)
+    }
 }
 
 /// One for each file in Kernels.

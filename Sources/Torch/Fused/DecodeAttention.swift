@@ -39,13 +39,13 @@ package struct DecodeAttention {
     private let keyValueHeads: Int
     private let headWidth: Int
     private let parts: Int
+    private let target: DecodeTarget
     private let outputs: Tensor
     private let states: Tensor
     private let tickets: Tensor
 
-    /// Parts that the join of one head reads at once.
-    private static let mostParts = 32
-    private static let threads = 128
+    /// Parts that the join of one head takes.
+    private static let mostParts = 96
 
     /// Whether there is a kernel for such heads.
     package static func suits(heads: Int, keyValueHeads: Int, headWidth: Int) -> Bool {
@@ -61,9 +61,10 @@ package struct DecodeAttention {
         self.heads = heads
         self.keyValueHeads = keyValueHeads
         self.headWidth = headWidth
+        self.target = target
         let wanted =
             sequences <= DecodeTarget.mostSequences
-            ? (target.multiprocessors + keyValueHeads - 1) / keyValueHeads
+            ? target.tuning.attentionBlocks * target.multiprocessors / keyValueHeads
             : 4 * target.multiprocessors / (keyValueHeads * sequences)
         parts = max(1, min(Self.mostParts, wanted))
         let place = target.place
@@ -82,15 +83,16 @@ package struct DecodeAttention {
     ///   - output: bfloat16 [B, H d]
     package func callAsFunction(
         _ projected: Tensor, keyColumn: Int, valueColumn: Int, cosines: Tensor, sines: Tensor,
-        layer: Int, _ state: DecodeState, into output: Tensor,
+        layer: Int, _ state: DecodeState, into output: Tensor, next: NextMatrix? = nil,
         on launcher: any KernelLauncher
     ) throws(TorchError) {
         let scale = 1 / Double(headWidth).squareRoot() * 1.4426950408889634
+        let tuning = target.tuning
         try launcher.launch(
-            .decodeAttention, "decode_attention_\(headWidth)",
-            grid: (parts, keyValueHeads, projected.shape[0]), block: Self.threads,
-            // Four warps, two stages of 16 keys and values.
-            sharedBytes: 4 * 2 * 2 * 16 * headWidth * 2,
+            target.attention, "decode_attention_\(headWidth)",
+            grid: (parts, keyValueHeads, projected.shape[0]), block: tuning.attentionWarps * 32,
+            // Each warp's stages of 16 keys and values.
+            sharedBytes: tuning.attentionWarps * tuning.attentionStages * 2 * 16 * headWidth * 2,
             [
                 .tensor(projected), .tensor(cosines), .tensor(sines),
                 .tensor(try state.views.narrowed(0, from: layer, count: 1)),
@@ -98,6 +100,6 @@ package struct DecodeAttention {
                 .tensor(state.steps), .tensor(outputs), .tensor(states), .tensor(tickets),
                 .tensor(output), .int32(heads / keyValueHeads), .int32(keyColumn),
                 .int32(valueColumn), .int32(cosines.shape[1]), .float(Float(scale)),
-            ])
+            ] + target.arguments(of: next, sequences: projected.shape[0]))
     }
 }

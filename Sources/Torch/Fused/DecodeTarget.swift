@@ -4,15 +4,24 @@ package struct DecodeTarget {
     package let multiprocessors: Int
     /// `nil` where an emulator on the CPU stands for the device.
     package let device: CUDADevice?
+    package let tuning: DecodeTuning
+    let products: KernelSource
+    let attention: KernelSource
 
-    package init(_ device: CUDADevice) {
+    package init(_ device: CUDADevice, tuning: DecodeTuning = DecodeTuning()) {
+        self.tuning = tuning
+        products = tuning.products
+        attention = tuning.attention
         place = .cuda(device.index)
         multiprocessors = device.multiprocessors
         self.device = device
     }
 
     /// Buffers on the CPU, for an emulator of a device of that size.
-    package init(emulatedMultiprocessors: Int) {
+    package init(emulatedMultiprocessors: Int, tuning: DecodeTuning = DecodeTuning()) {
+        self.tuning = tuning
+        products = tuning.products
+        attention = tuning.attention
         place = .cpu
         multiprocessors = emulatedMultiprocessors
         device = nil

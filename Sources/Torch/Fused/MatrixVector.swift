@@ -42,6 +42,18 @@ package struct DecodeNorm {
     }
 }
 
+/// The matrix of the kernel that comes next.
+package struct NextMatrix {
+    let matrix: DecodeMatrix
+    let isGated: Bool
+
+    /// - Parameter isGated: whether it is read by `swiGLUProduct`.
+    package init(_ matrix: DecodeMatrix, isGated: Bool = false) {
+        self.matrix = matrix
+        self.isGated = isGated
+    }
+}
+
 /// W x for up to eight sequences at once (matvec.cu). x [B, K] and y [B, N] are bfloat16.
 extension DecodeTarget {
     /// Sequences that one pass over a matrix serves.
@@ -50,36 +62,35 @@ extension DecodeTarget {
     /// y = W norm(x) + bias
     package func product(
         _ matrix: DecodeMatrix, _ x: Tensor, _ norm: DecodeNorm, into y: Tensor,
-        on launcher: any KernelLauncher
+        next: NextMatrix? = nil, on launcher: any KernelLauncher
     ) throws(TorchError) {
-        try multiply(launcher, "norm", matrix, x, norm, into: y)
+        try multiply(launcher, "norm", matrix, x, norm, into: y, next)
     }
 
     /// y += W x
     package func addProduct(
-        _ matrix: DecodeMatrix, _ x: Tensor, to y: Tensor, on launcher: any KernelLauncher
+        _ matrix: DecodeMatrix, _ x: Tensor, to y: Tensor, next: NextMatrix? = nil,
+        on launcher: any KernelLauncher
     ) throws(TorchError) {
-        try multiply(launcher, "add", matrix, x, nil, into: y)
+        try multiply(launcher, "add", matrix, x, nil, into: y, next)
     }
 
     /// y [B, N / 2] = SwiGLU of W norm(x), whose first half are the gates.
     package func swiGLUProduct(
         _ matrix: DecodeMatrix, _ x: Tensor, _ norm: DecodeNorm, into y: Tensor,
-        on launcher: any KernelLauncher
+        next: NextMatrix? = nil, on launcher: any KernelLauncher
     ) throws(TorchError) {
-        try multiply(launcher, "swiglu", matrix, x, norm, into: y)
+        try multiply(launcher, "swiglu", matrix, x, norm, into: y, next)
     }
 
     private func multiply(
         _ launcher: any KernelLauncher, _ form: String, _ matrix: DecodeMatrix, _ x: Tensor,
-        _ norm: DecodeNorm?, into y: Tensor
+        _ norm: DecodeNorm?, into y: Tensor, _ next: NextMatrix?
     ) throws(TorchError) {
         let isQuantized = matrix.scale != nil
-        let shape = MatrixVectorShape(
-            rows: matrix.rows, columns: matrix.columns, sequences: x.shape[0],
-            isQuantized: isQuantized)
+        let shape = MatrixVectorShape(matrix, sequences: x.shape[0], tuning)
         try launcher.launch(
-            .matvec, "matvec_\(form)_\(isQuantized ? "e4m3" : "bf16")",
+            products, "matvec_\(form)_\(isQuantized ? "e4m3" : "bf16")",
             grid: (shape.blocks(multiprocessors: multiprocessors), 1, 1),
             block: MatrixVectorShape.threads, sharedBytes: shape.sharedBytes,
             [
@@ -87,41 +98,63 @@ extension DecodeTarget {
                 .tensor(x), .optional(norm?.gain), .float(norm?.epsilon ?? 0), .tensor(y),
                 .int32(matrix.rows), .int32(matrix.columns), .int32(x.shape[0]),
                 .int32(shape.width),
-            ])
+            ] + arguments(of: next, sequences: x.shape[0]))
+    }
+
+    /// Where the next kernel's blocks begin to read.
+    func arguments(
+        of next: NextMatrix?, sequences: Int
+    ) throws(TorchError) -> [KernelArgument] {
+        guard let next, tuning.prefetchBytes > 0 else {
+            return [.null, .int32(0), .int32(0), .int32(0), .int32(0), .int32(0)]
+        }
+        let matrix = next.matrix
+        let tiles = MatrixVectorShape(matrix, sequences: sequences, tuning)
+            .blocks(multiprocessors: multiprocessors)
+        let rowBytes = matrix.columns * (try matrix.weight.dtype().byteCount)
+        let bytes = min(rowBytes, max(128, tuning.prefetchBytes / (tiles * 16) / 128 * 128))
+        return [
+            .tensor(matrix.weight), .int32(tiles), .int32(matrix.rows),
+            .int32(next.isGated ? matrix.rows / 2 : 0), .int32(rowBytes), .int32(bytes),
+        ]
     }
 }
 
 /// How matvec.cu is launched; the constants are the file's.
 package struct MatrixVectorShape {
     package static let threads = 256
-    private static let stages = 5
     /// Rows of a tile: two tiles of eight in SwiGLU.
     private static let tileRows = 16
-    /// Columns of x that stand in shared memory at a time. More would keep the next kernel's blocks out.
+    /// Columns of x that stand in shared memory at a time, where it does not hold all.
     private static let mostColumns = 4096
     /// Of a multiprocessor's shared memory, with what the block has besides.
     private static let multiprocessorBytes = 228 << 10
     private static let fixedBytes = 4224 + 1024
-    /// Room is left for the first blocks of the next kernel.
-    private static let blocksPerMultiprocessor = 3
 
     private let rows: Int
+    private let blocksPerMultiprocessor: Int
     /// Columns of x in shared memory at a time.
     package let width: Int
     package let sharedBytes: Int
 
-    package init(rows: Int, columns: Int, sequences: Int, isQuantized: Bool) {
-        let round = isQuantized ? 512 : 256
+    package init(_ matrix: DecodeMatrix, sequences: Int, _ tuning: DecodeTuning) {
+        let isQuantized = matrix.scale != nil
+        let round = (isQuantized ? 512 : 256) * tuning.pieces
         let padding = isQuantized ? 8 : 32
-        self.rows = rows
-        width = min((columns + round - 1) / round * round, Self.mostColumns)
-        sharedBytes = Self.stages * 2 * Self.threads * 16 + sequences * (width + padding) * 2
+        rows = matrix.rows
+        blocksPerMultiprocessor = tuning.blocks
+        let all = (matrix.columns + round - 1) / round * round
+        let isSmall = sequences * (all + padding) * 2 <= tuning.inputBytes
+        width = isSmall ? all : min(all, Self.mostColumns)
+        sharedBytes =
+            tuning.stages * tuning.pieces * 2 * Self.threads * 16
+            + sequences * (width + padding) * 2
     }
 
     /// As many as run at once, each with the same number of tiles but for the last.
     package func blocks(multiprocessors: Int) -> Int {
         let fitting = Self.multiprocessorBytes / (sharedBytes + Self.fixedBytes)
-        let most = multiprocessors * max(1, min(fitting, Self.blocksPerMultiprocessor))
+        let most = multiprocessors * max(1, min(fitting, blocksPerMultiprocessor))
         let tiles = (rows + Self.tileRows - 1) / Self.tileRows
         let each = max(1, (tiles + most - 1) / most)
         return (tiles + each - 1) / each

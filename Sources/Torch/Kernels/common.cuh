@@ -106,6 +106,28 @@ __device__ __forceinline__ void copy_async_16(void *shared, const void *global, 
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(global), "r"(bytes) : "memory");
 }
 
+/// The same for what is read once and in order: on its way it takes along the whole `fetch` bytes around, 64, 128 or 256, for
+/// neighbouring threads.
+template <int fetch>
+__device__ __forceinline__ void copy_async_16_fetching(void *shared, const void *global, bool isValid) {
+    unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(shared));
+    int bytes = isValid ? 16 : 0;
+    if constexpr (fetch == 256)
+        asm volatile("cp.async.cg.shared.global.L2::256B [%0], [%1], 16, %2;" ::"r"(address), "l"(global), "r"(bytes)
+                     : "memory");
+    else if constexpr (fetch == 128)
+        asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(address), "l"(global), "r"(bytes)
+                     : "memory");
+    else
+        copy_async_16(shared, global, isValid);
+}
+
+/// Asks for memory to be brought into the cache that all multiprocessors share; address and bytes are multiples of 16.
+__device__ __forceinline__ void prefetch_16s(const void *address, int bytes) {
+    asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(__cvta_generic_to_global(address)), "r"(bytes)
+                 : "memory");
+}
+
 __device__ __forceinline__ void copy_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 
 /// Waits until at most `pending` of this thread's groups are under way.
@@ -222,6 +244,27 @@ template <typename T> __device__ __forceinline__ void store_e4m3(e4m3 *address, 
     else
         *reinterpret_cast<unsigned *>(address) = words[0];
 }
+
+/// The matrix that the next kernel reads, and how much of it this one's blocks ask for when they have loaded their own: the
+/// first `bytes` of each row of the tiles with which the next kernel's blocks begin. A tile is 16 rows, or eight at the same
+/// place of each half where `half` (rows) is not 0.
+struct NextMatrix {
+    const unsigned char *weight;
+    int tiles, rows, half, row_bytes, bytes;
+
+    __device__ __forceinline__ void prefetch(int block, int blocks) const {
+        if (!weight) return;
+        for (int i = threadIdx.x * blocks + block; i < tiles * 16; i += blockDim.x * blocks) {
+            int tile = i / 16, line = i % 16;
+            int row = half ? line / 8 * half + tile * 8 + line % 8 : tile * 16 + line;
+            if (row < rows) prefetch_16s(weight + static_cast<long long>(row) * row_bytes, bytes);
+        }
+    }
+};
+/// The same as parameters of a kernel.
+#define NEXT_MATRIX_PARAMETERS                                                                     \
+    const unsigned char *next_weight, int next_tiles, int next_rows, int next_half, int next_row_bytes, int next_bytes
+#define NEXT_MATRIX NextMatrix{next_weight, next_tiles, next_rows, next_half, next_row_bytes, next_bytes}
 
 __device__ __forceinline__ float warp_sum(float x) {
     for (int offset = 16; offset > 0; offset /= 2) x += __shfl_xor_sync(0xFFFFFFFFu, x, offset);

@@ -5,15 +5,27 @@
 // warps are joined at the block's end, parts by the last block to arrive, always in the same order. Lengths stand in device memory:
 // the grid is the same for every length, and a sequence gets the same bits alone and in a batch.
 
-static constexpr int attend_threads = 128;
-static constexpr int attend_warps = attend_threads / 32;
-static constexpr int attend_stages = 2;
+// The constants in capitals may be set in front of this file, to measure others.
+#ifndef ATTEND_WARPS
+#define ATTEND_WARPS 8
+#endif
+static constexpr int attend_warps = ATTEND_WARPS;
+static constexpr int attend_threads = attend_warps * 32;
+#ifndef ATTEND_STAGES
+#define ATTEND_STAGES 3
+#endif
+static constexpr int attend_stages = ATTEND_STAGES;
+/// Whether the next kernel may begin at once, or only when a block has all its entries: its own loads compete.
+#ifndef ATTEND_EARLY
+#define ATTEND_EARLY 0
+#endif
 /// Entries that a warp takes at a time.
 static constexpr int attend_chunk = 16;
 /// A shorter part is not worth its join.
 static constexpr int least_part = attend_warps * attend_chunk;
 /// Query heads of a group: columns of one product.
 static constexpr int group_limit = 8;
+static constexpr int most_parts = 96;
 
 /// One layer's entries of one sequence; strides in elements.
 struct CacheView {
@@ -31,12 +43,24 @@ __device__ __forceinline__ int part_length(int length, int parts) {
     return max(each, least_part);
 }
 
-/// x cos + turned sin with the roundings of the plain operators; i < d.
-template <int d>
-__device__ __forceinline__ float rotate(const bf16 *x, const bf16 *cosine, const bf16 *sine, int i) {
-    float turned = i < d / 2 ? -to_float(x[i + d / 2]) : to_float(x[i - d / 2]);
-    float straight = rounded<bf16>(to_float(x[i]) * to_float(cosine[i]));
-    return straight + rounded<bf16>(turned * to_float(sine[i]));
+/// Four neighbouring elements.
+struct alignas(8) Four {
+    bf16 values[4];
+};
+__device__ __forceinline__ Four load_four(const bf16 *address) { return *reinterpret_cast<const Four *>(address); }
+__device__ __forceinline__ void store_four(bf16 *address, const Four &x) { *reinterpret_cast<Four *>(address) = x; }
+
+/// x cos + turned sin with the roundings of the plain operators.
+__device__ __forceinline__ Four rotated(
+    const Four &x, const Four &turned, const Four &cosine, const Four &sine, float sign) {
+    Four result;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+        float straight = rounded<bf16>(to_float(x.values[i]) * to_float(cosine.values[i]));
+        float across = rounded<bf16>(sign * to_float(turned.values[i]) * to_float(sine.values[i]));
+        result.values[i] = from_float<bf16>(straight + across);
+    }
+    return result;
 }
 
 /// Where 16 bytes of a row of d elements stand: rows of a tile fall into different banks.
@@ -117,75 +141,85 @@ template <int d> struct RunningAttention {
     }
 };
 
-template <int width> struct FloatColumns;
-template <> struct FloatColumns<2> {
-    using Type = float2;
-};
-template <> struct FloatColumns<4> {
-    using Type = float4;
-};
-__device__ __forceinline__ void add(float (&sums)[2], float weight, float2 x) {
-    sums[0] += weight * x.x, sums[1] += weight * x.y;
-}
-__device__ __forceinline__ void add(float (&sums)[4], float weight, float4 x) {
-    sums[0] += weight * x.x, sums[1] += weight * x.y, sums[2] += weight * x.z, sums[3] += weight * x.w;
-}
-
 /// Joins the parts of one key/value head: out = sum_s 2^(most_s - most) output_s / sum_s 2^(most_s - most) sum_s.
 ///
-/// outputs [parts][group][d], states [parts][group]; a warp takes a head, a lane neighbouring columns.
+/// outputs [parts][group][d], states [parts][group], out [group][d]; a warp takes a head, a lane four columns.
 template <int d>
 __device__ __forceinline__ void join_parts(
     bf16 *out, const float *outputs, const float2 *states, int parts, int group) {
-    constexpr int width = d / 32;
+    constexpr int rounds = most_parts / 32, columns = d / 4;
     /// Loads under way: the join is as long as its round trips.
-    constexpr int batch = 16;
-    using Columns = typename FloatColumns<width>::Type;
+    constexpr int batch = 24;
+    __shared__ float weights[attend_warps][most_parts];
     int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     for (int head = warp; head < group; head += attend_warps) {
-        float2 state = make_float2(-__int_as_float(0x7f800000), 0);
-        if (lane < parts) state = __ldcg(&states[lane * group + head]);
-        float weight = exp2_approximate(state.x - warp_max(state.x));
-        float total = warp_sum(weight * state.y);
-        float sums[width];
-        for (int i = 0; i < width; ++i) sums[i] = 0;
-        const float *source = outputs + head * d + lane * width;
-        for (int first = 0; first < parts; first += batch) {
-            Columns columns[batch];
+        // From the cache that all blocks share; the first batch does not wait for the states.
+        float2 state[rounds];
+#pragma unroll
+        for (int i = 0; i < rounds; ++i)
+            state[i] = i * 32 + lane < parts ? __ldcg(&states[(i * 32 + lane) * group + head])
+                                             : make_float2(-__int_as_float(0x7f800000), 0);
+        const float *source = outputs + head * d + lane % columns * 4;
+        float4 some[batch];
+        auto load = [&](int first) {
 #pragma unroll
             for (int i = 0; i < batch; ++i)
                 if (first + i < parts)
-                    // From the cache that all blocks share.
-                    columns[i] = __ldcg(reinterpret_cast<const Columns *>(source + (first + i) * group * d));
+                    some[i] = __ldcg(reinterpret_cast<const float4 *>(source + (first + i) * group * d));
+        };
+        load(0);
+        float most = state[0].x, total = 0;
 #pragma unroll
-            for (int i = 0; i < batch; ++i) {
-                float w = __shfl_sync(0xFFFFFFFFu, weight, (first + i) % 32);
-                if (first + i < parts) add(sums, w, columns[i]);
-            }
+        for (int i = 1; i < rounds; ++i) most = fmaxf(most, state[i].x);
+        most = warp_max(most);
+        __syncwarp();  // the last head's weights are read
+#pragma unroll
+        for (int i = 0; i < rounds; ++i) {
+            float weight = exp2_approximate(state[i].x - most);
+            weights[warp][i * 32 + lane] = weight;
+            total += weight * state[i].y;
         }
-        for (int i = 0; i < width; ++i) out[head * d + lane * width + i] = from_float<bf16>(sums[i] / total);
+        total = warp_sum(total);
+        __syncwarp();
+        float sums[4] = {0, 0, 0, 0};
+        for (int first = 0; first < parts; first += batch) {
+            if (first > 0) load(first);
+#pragma unroll
+            for (int i = 0; i < batch; ++i)
+                if (first + i < parts) {
+                    float weight = weights[warp][first + i];
+                    sums[0] += weight * some[i].x, sums[1] += weight * some[i].y;
+                    sums[2] += weight * some[i].z, sums[3] += weight * some[i].w;
+                }
+        }
+        if (lane < columns) {
+            Four result;
+            for (int i = 0; i < 4; ++i) result.values[i] = from_float<bf16>(sums[i] / total);
+            store_four(out + head * d + lane * 4, result);
+        }
     }
 }
 
 /// - projected: [B, (heads + 2 kv_heads) d]: queries, then keys and values at the columns given.
 /// - cosine, sine: [B, table_rows, d], a sequence's row is its step modulo their number. views, lengths: of this layer, [B].
 /// - outputs, states, tickets: [B, kv_heads, gridDim.x, group, d], [B, kv_heads, gridDim.x, group] and zeroed [B, kv_heads].
-/// - out: [B, heads d]. Grid: (parts, kv_heads, B), at most 32 parts.
+/// - out: [B, heads d]. Grid: (parts, kv_heads, B), at most `most_parts`.
 template <int d>
 __device__ __forceinline__ void decode_attention(
-    const bf16 *projected, const bf16 *cosine, const bf16 *sine, const CacheView *views, const int *lengths,
+    const bf16 *projected, const bf16 *cosine_table, const bf16 *sine_table, const CacheView *views, const int *lengths,
     const int *steps, float *outputs, float2 *states, unsigned *tickets, bf16 *out, int group, int key_column,
-    int value_column, int table_rows, float scale) {
+    int value_column, int table_rows, float scale, const NextMatrix &next) {
     constexpr int row_packs = d / 8, chunk_packs = attend_chunk * row_packs;
     DYNAMIC_SHARED(uint4, ring);
     __shared__ uint4 query[group_limit * row_packs];
-    __shared__ bf16 new_key[d], new_value[d];
+    __shared__ Four new_fours[2][d / 4];
     __shared__ unsigned arrived;
 
-    let_next_kernel_begin();
+    if (ATTEND_EARLY) let_next_kernel_begin();
     int sequence = blockIdx.z, head = blockIdx.y, part = blockIdx.x, heads = gridDim.y;
     CacheView view = views[sequence];
     int length = lengths[sequence];
+    int step = steps[sequence] % table_rows;
     int each = part_length(length, gridDim.x);
     int parts = max(1, (length + each - 1) / each);
     if (part >= parts) return;
@@ -213,26 +247,40 @@ __device__ __forceinline__ void decode_attention(
     for (int stage = 0; stage < attend_stages; ++stage) load(stage, stage);
 
     wait_for_previous_kernels();
-    int step = steps[sequence] % table_rows;
     const bf16 *row = projected + static_cast<long long>(sequence) * (heads * group + 2 * heads) * d;
-    const bf16 *cosines = cosine + (static_cast<long long>(sequence) * table_rows + step) * d;
-    const bf16 *sines = sine + (static_cast<long long>(sequence) * table_rows + step) * d;
+    long long table_row = (static_cast<long long>(sequence) * table_rows + step) * d;
     bf16 *query_elements = reinterpret_cast<bf16 *>(query);
-    for (int i = threadIdx.x; i < group_limit * d; i += attend_threads) {
-        int member = i / d, column = i % d;
-        float value = member < group ? rotate<d>(row + (head * group + member) * d, cosines, sines, column) : 0;
-        query_elements[swizzled<d>(member, column / 8) * 8 + column % 8] = from_float<bf16>(value);
-    }
-    if (has_new)
-        for (int i = threadIdx.x; i < d; i += attend_threads) {
-            new_key[i] = from_float<bf16>(rotate<d>(row + key_column + head * d, cosines, sines, i));
-            new_value[i] = row[value_column + head * d + i];
-            if (length < view.capacity) {
-                long long at = head * view.head_stride + length * view.entry_stride + i;
-                view.keys[at] = new_key[i];
-                view.values[at] = new_value[i];
-            }
+    bf16 *new_key = new_fours[0]->values, *new_value = new_fours[1]->values;
+    // The queries, zeros behind the last, the new key, the new value. A thread takes four columns and the four that turn
+    // with them, and has loaded all before it needs the first.
+    constexpr int threads = d / 8;
+    for (int i = threadIdx.x; i < (group_limit + 2) * threads; i += attend_threads) {
+        int member = i / threads, low = i % threads * 4, high = low + d / 2;
+        bool is_key = member == group_limit, is_value = member == group_limit + 1;
+        if ((is_key || is_value) && !has_new) break;
+        int column = is_key ? key_column + head * d : is_value ? value_column + head * d
+                                                               : (head * group + min(member, group - 1)) * d;
+        Four x = load_four(row + column + low), y = load_four(row + column + high);
+        if (!is_value) {
+            Four cosine = load_four(cosine_table + table_row + low), sine = load_four(sine_table + table_row + low);
+            Four high_cosine = load_four(cosine_table + table_row + high);
+            Four high_sine = load_four(sine_table + table_row + high);
+            Four left = rotated(x, y, cosine, sine, -1), right = rotated(y, x, high_cosine, high_sine, 1);
+            x = left, y = right;
         }
+        if (is_key || is_value) {
+            bf16 *own = is_key ? new_key : new_value;
+            store_four(own + low, x), store_four(own + high, y);
+            if (length < view.capacity) {
+                bf16 *entry = (is_key ? view.keys : view.values) + head * view.head_stride + length * view.entry_stride;
+                store_four(entry + low, x), store_four(entry + high, y);
+            }
+        } else {
+            if (member >= group) x = y = Four{};
+            store_four(query_elements + swizzled<d>(member, low / 8) * 8 + low % 8, x);
+            store_four(query_elements + swizzled<d>(member, high / 8) * 8 + high % 8, y);
+        }
+    }
     __syncthreads();
 
     unsigned asked[d / 16][2];
@@ -261,10 +309,13 @@ __device__ __forceinline__ void decode_attention(
         load(chunk + attend_stages, stage);
     }
     copy_async_wait<0>();
+    if (!ATTEND_EARLY) let_next_kernel_begin();
+    next.prefetch((sequence * heads + head) * gridDim.x + part, gridDim.x * heads * gridDim.z);
     running.sum += __shfl_xor_sync(0xFFFFFFFFu, running.sum, 1);
     running.sum += __shfl_xor_sync(0xFFFFFFFFu, running.sum, 2);
 
-    // The warps' outputs [warp][member][d] take the ring's place.
+    // The warps' outputs [warp][member][d] take the ring's place, with members in different banks.
+    constexpr int line = d + 4;
     __shared__ float2 warp_states[attend_warps][group_limit];
     float *warp_outputs = reinterpret_cast<float *>(ring);
     __syncthreads();
@@ -274,26 +325,35 @@ __device__ __forceinline__ void decode_attention(
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
             int member = lane % 4 * 2 + j % 2, column = i * 16 + j / 2 * 8 + lane / 4;
-            warp_outputs[(warp * group_limit + member) * d + column] = running.output[i][j];
+            warp_outputs[(warp * group_limit + member) * line + column] = running.output[i][j];
         }
     __syncthreads();
     long long place = static_cast<long long>(sequence) * heads + head;
     float *part_outputs = outputs + place * gridDim.x * group * d;
     float2 *part_states = states + place * gridDim.x * group;
-    for (int i = threadIdx.x; i < group * d; i += attend_threads) {
-        int member = i / d, column = i % d;
+    for (int i = threadIdx.x; i < group * d / 4; i += attend_threads) {
+        int member = i / (d / 4), column = i % (d / 4) * 4;
         float most = warp_states[0][member].x;
+#pragma unroll
         for (int w = 1; w < attend_warps; ++w) most = fmaxf(most, warp_states[w][member].x);
-        float value = 0, sum = 0;
+        float4 value = make_float4(0, 0, 0, 0);
+        float sum = 0;
+#pragma unroll
         for (int w = 0; w < attend_warps; ++w) {
             float weight = exp2_approximate(warp_states[w][member].x - most);
-            value += weight * warp_outputs[(w * group_limit + member) * d + column];
+            float4 more = *reinterpret_cast<const float4 *>(&warp_outputs[(w * group_limit + member) * line + column]);
+            value.x += weight * more.x, value.y += weight * more.y;
+            value.z += weight * more.z, value.w += weight * more.w;
             sum += weight * warp_states[w][member].y;
         }
         if (parts == 1) {
-            out[(place * group + member) * d + column] = from_float<bf16>(value / sum);
+            Four result{
+                from_float<bf16>(value.x / sum), from_float<bf16>(value.y / sum), from_float<bf16>(value.z / sum),
+                from_float<bf16>(value.w / sum)};
+            store_four(out + (place * group + member) * d + column, result);
         } else {
-            part_outputs[(static_cast<long long>(part) * group + member) * d + column] = value;
+            float *target = part_outputs + (static_cast<long long>(part) * group + member) * d + column;
+            *reinterpret_cast<float4 *>(target) = value;
             if (column == 0) part_states[part * group + member] = make_float2(most, sum);
         }
     }
@@ -313,10 +373,10 @@ __device__ __forceinline__ void decode_attention(
     KERNEL(attend_threads)                                                                                             \
     name(const bf16 *projected, const bf16 *cosine, const bf16 *sine, const CacheView *views, const int *lengths,      \
          const int *steps, float *outputs, float2 *states, unsigned *tickets, bf16 *out, int group, int key_column,    \
-         int value_column, int table_rows, float scale) {                                                              \
+         int value_column, int table_rows, float scale, NEXT_MATRIX_PARAMETERS) {                                      \
         decode_attention<d>(                                                                                           \
             projected, cosine, sine, views, lengths, steps, outputs, states, tickets, out, group, key_column,          \
-            value_column, table_rows, scale);                                                                          \
+            value_column, table_rows, scale, NEXT_MATRIX);                                                             \
     }
 
 DECODE_ATTENTION(decode_attention_64, 64)

@@ -5,12 +5,30 @@
 // results are there. A tile is 16 rows; its columns are dealt to the warps of the block, and the tensor cores multiply it with
 // eight sequences, present or not: a sequence gets the same bits alone and in a batch.
 //
+// The constants in capitals may be set in front of this file, to measure others.
+//
 // The columns within a block of 32 (64 in e4m3) are permuted alike in W and x, so that a lane's fragments of two products
 // (four) are 16 bytes that lie side by side.
 
 static constexpr int matvec_threads = 256;
 static constexpr int matvec_warps = matvec_threads / 32;
-static constexpr int matvec_stages = 5;
+#ifndef MATVEC_STAGES
+#define MATVEC_STAGES 5
+#endif
+static constexpr int matvec_stages = MATVEC_STAGES;
+/// 16 bytes of a row that a thread loads at a time: four threads make 64 neighbouring bytes of each.
+#ifndef MATVEC_PIECES
+#define MATVEC_PIECES 1
+#endif
+static constexpr int matvec_pieces = MATVEC_PIECES;
+/// Neighbouring bytes that go from memory to the shared cache together.
+#ifndef MATVEC_FETCH
+#define MATVEC_FETCH 128
+#endif
+/// Whether the next kernel may begin at once, or only when a block has loaded all its weights: its own loads compete.
+#ifndef MATVEC_EARLY
+#define MATVEC_EARLY 0
+#endif
 static constexpr int matvec_sequences = 8;
 
 enum class Epilogue {
@@ -67,6 +85,12 @@ __device__ __forceinline__ void multiply(float (&sums)[4], const uint4 (&w)[2], 
     multiply_four(sums, w[0].w, w[1].w, second.z, second.w);
 }
 
+/// Columns that a block takes in one step.
+template <typename W>
+static constexpr int matvec_round = matvec_warps * 4 * WeightLayout<W>::lane_columns * matvec_pieces;
+/// 16 bytes for each thread of the block.
+static constexpr int matvec_stage = matvec_pieces * 2 * matvec_threads;
+
 /// The tiles of one block, as its threads load them: ahead of what is computed.
 template <typename W, Epilogue epilogue> struct WeightStream {
     const W *weight;
@@ -84,9 +108,8 @@ template <typename W, Epilogue epilogue> struct WeightStream {
         weight = w, rows = r, columns = c;
         constexpr int tile_rows = epilogue == Epilogue::swiglu ? 8 : 16;
         tiles = ((epilogue == Epilogue::swiglu ? rows / 2 : rows) + tile_rows - 1) / tile_rows;
-        constexpr int round = matvec_warps * 4 * lane;
-        steps = (columns + round - 1) / round;
-        column = (threadIdx.x / 32) * 4 * lane + (threadIdx.x % 4) * lane;
+        steps = (columns + matvec_round<W> - 1) / matvec_round<W>;
+        column = (threadIdx.x / 32) * 4 * lane * matvec_pieces + (threadIdx.x % 4) * lane;
         slots = shared + threadIdx.x, slot = 0;
         tile = blockIdx.x, step = 0;
         find_rows();
@@ -103,15 +126,21 @@ template <typename W, Epilogue epilogue> struct WeightStream {
         }
     }
 
-    /// Starts the next two copies, or none behind the last tile; one group either way.
+    __device__ __forceinline__ bool is_done() const { return tile >= tiles; }
+
+    /// Starts the copies of the next step, or none behind the last tile; one group either way.
     __device__ __forceinline__ void load() {
-        constexpr int round = matvec_warps * 4 * WeightLayout<W>::lane_columns;
         if (tile < tiles) {
-            int at = column + step * round;
-            bool inside = at < columns;
-            for (int half = 0; half < 2; ++half)
-                copy_async_16(
-                    slots + (slot * 2 + half) * matvec_threads, row[half] + (inside ? at : 0), inside && exists[half]);
+#pragma unroll
+            for (int piece = 0; piece < matvec_pieces; ++piece) {
+                int at = column + step * matvec_round<W> + piece * 4 * WeightLayout<W>::lane_columns;
+                bool inside = at < columns;
+#pragma unroll
+                for (int half = 0; half < 2; ++half)
+                    copy_async_16_fetching<MATVEC_FETCH>(
+                        slots + slot * matvec_stage + (piece * 2 + half) * matvec_threads,
+                        row[half] + (inside ? at : 0), inside && exists[half]);
+            }
             if (++step == steps) {
                 step = 0;
                 tile += gridDim.x;
@@ -123,15 +152,27 @@ template <typename W, Epilogue epilogue> struct WeightStream {
     }
 };
 
+/// Packs that a thread loads before it uses the first: what x costs is round trips.
+static constexpr int matvec_batch = 4;
+
 /// 1 / rms of each sequence's row of x; the same order of sums whatever their number.
 __device__ __forceinline__ void find_norms(float *norms, const bf16 *x, int columns, int sequences, float epsilon) {
+    constexpr int stride = matvec_threads * 8;
     for (int sequence = 0; sequence < sequences; ++sequence) {
+        const bf16 *row = x + static_cast<long long>(sequence) * columns;
         float sum = 0;
-        for (int i = threadIdx.x * 8; i < columns; i += matvec_threads * 8) {
-            Pack<bf16> pack = load_pack(x + static_cast<long long>(sequence) * columns + i);
-            for (int j = 0; j < 8; ++j) {
-                float value = to_float(pack.values[j]);
-                sum += value * value;
+        for (int first = threadIdx.x * 8; first < columns; first += stride * matvec_batch) {
+            Pack<bf16> packs[matvec_batch];
+#pragma unroll
+            for (int k = 0; k < matvec_batch; ++k)
+                packs[k] = load_pack(row + (first + k * stride < columns ? first + k * stride : first));
+#pragma unroll
+            for (int k = 0; k < matvec_batch; ++k) {
+                if (first + k * stride >= columns) break;
+                for (int j = 0; j < 8; ++j) {
+                    float value = to_float(packs[k].values[j]);
+                    sum += value * value;
+                }
             }
         }
         sum = block_sum<matvec_threads>(sum);
@@ -145,53 +186,59 @@ template <typename W, bool normalises>
 __device__ __forceinline__ void stage(
     bf16 *staged, const bf16 *x, const bf16 *gain, const float *norms, int start, int width, int columns,
     int sequences) {
-    int packs = width / 8;
-    for (int i = threadIdx.x; i < packs * sequences; i += matvec_threads) {
-        int sequence = i / packs, at = i % packs * 8;
-        Pack<bf16> pack;
-        if (start + at < columns) {
-            pack = load_pack(x + static_cast<long long>(sequence) * columns + start + at);
-            if (normalises) {
-                Pack<bf16> gains = load_pack(gain + start + at);
-                for (int j = 0; j < 8; ++j) {
-                    float normal = rounded<bf16>(to_float(pack.values[j]) * norms[sequence]);
-                    pack.values[j] = from_float<bf16>(to_float(gains.values[j]) * normal);
-                }
-            }
-            if (WeightLayout<W>::x_scale != 1)
-                for (int j = 0; j < 8; ++j)
-                    pack.values[j] = from_float<bf16>(to_float(pack.values[j]) * WeightLayout<W>::x_scale);
-        } else {
-            for (int j = 0; j < 8; ++j) pack.values[j] = bf16{0};
+    int packs = width / 8, total = packs * sequences;
+    for (int first = threadIdx.x; first < total; first += matvec_threads * matvec_batch) {
+        Pack<bf16> values[matvec_batch], gains[matvec_batch];
+        int sequence[matvec_batch], at[matvec_batch];
+#pragma unroll
+        for (int k = 0; k < matvec_batch; ++k) {
+            int i = first + k * matvec_threads < total ? first + k * matvec_threads : first;
+            sequence[k] = i / packs, at[k] = i % packs * 8;
+            int column = start + at[k] < columns ? start + at[k] : 0;
+            values[k] = load_pack(x + static_cast<long long>(sequence[k]) * columns + column);
+            if (normalises) gains[k] = load_pack(gain + column);
         }
-        store_pack(staged + sequence * (width + WeightLayout<W>::padding) + at, pack);
+#pragma unroll
+        for (int k = 0; k < matvec_batch; ++k) {
+            if (first + k * matvec_threads >= total) break;
+            Pack<bf16> &pack = values[k];
+            bool exists = start + at[k] < columns;
+            for (int j = 0; j < 8; ++j) {
+                float value = to_float(pack.values[j]);
+                if (normalises)
+                    value = rounded<bf16>(to_float(gains[k].values[j]) * rounded<bf16>(value * norms[sequence[k]]));
+                if (normalises || WeightLayout<W>::x_scale != 1)
+                    pack.values[j] = from_float<bf16>(value * WeightLayout<W>::x_scale);
+                if (!exists) pack.values[j] = bf16{0};
+            }
+            store_pack(staged + sequence[k] * (width + WeightLayout<W>::padding) + at[k], pack);
+        }
     }
 }
 
 /// - rows: of W, two for each output of SwiGLU; columns: a multiple of 8 (16 in e4m3); width: columns of x in shared memory at
-///   a time, a multiple of 256 (512).
+///   a time, a multiple of `matvec_round`.
 template <typename W, bool normalises, Epilogue epilogue>
 __device__ __forceinline__ void matvec(
     const W *weight, const float *scale, const bf16 *bias, const bf16 *x, const bf16 *gain, float epsilon, bf16 *y,
-    int rows, int columns, int sequences, int width) {
+    int rows, int columns, int sequences, int width, const NextMatrix &next) {
     DYNAMIC_SHARED(uint4, shared);
     __shared__ float parts[matvec_warps][4][32];
     __shared__ float norms[matvec_sequences];
-    bf16 *staged = reinterpret_cast<bf16 *>(shared + matvec_stages * 2 * matvec_threads);
+    bf16 *staged = reinterpret_cast<bf16 *>(shared + matvec_stages * matvec_stage);
 
     WeightStream<W, epilogue> stream;
     stream.begin(weight, rows, columns, shared);
     for (int i = 0; i < matvec_stages - 1; ++i) stream.load();
-    let_next_kernel_begin();
+    if (MATVEC_EARLY) let_next_kernel_begin();
     wait_for_previous_kernels();
     if (normalises) find_norms(norms, x, columns, sequences, epsilon);
 
     constexpr int lane_columns = WeightLayout<W>::lane_columns;
-    constexpr int round = matvec_warps * 4 * lane_columns;
     int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     bool has_x = lane / 4 < sequences;
     const bf16 *own = staged + (has_x ? lane / 4 : 0) * (width + WeightLayout<W>::padding) + stream.column;
-    bool is_staged = false;
+    bool is_staged = false, has_ended = false;
     int slot = 0;
     for (int tile = blockIdx.x; tile < stream.tiles; tile += gridDim.x) {
         float sums[4] = {0, 0, 0, 0};
@@ -202,15 +249,24 @@ __device__ __forceinline__ void matvec(
                 __syncthreads();
                 is_staged = width >= columns;
             }
-            int count = (min(width, columns - start) + round - 1) / round;
+            int count = (min(width, columns - start) + matvec_round<W> - 1) / matvec_round<W>;
             for (int step = 0; step < count; ++step) {
                 copy_async_wait<matvec_stages - 2>();
-                const uint4 w[2] = {
-                    shared[(slot * 2) * matvec_threads + threadIdx.x],
-                    shared[(slot * 2 + 1) * matvec_threads + threadIdx.x]};
+                uint4 w[matvec_pieces][2];
+#pragma unroll
+                for (int i = 0; i < matvec_pieces * 2; ++i)
+                    w[i / 2][i % 2] = shared[slot * matvec_stage + i * matvec_threads + threadIdx.x];
                 if (++slot == matvec_stages) slot = 0;
                 stream.load();
-                multiply(sums, w, own + step * round, has_x, W{});
+                if (stream.is_done() && !has_ended) {
+                    has_ended = true;
+                    if (!MATVEC_EARLY) let_next_kernel_begin();
+                    next.prefetch(blockIdx.x, gridDim.x);
+                }
+#pragma unroll
+                for (int piece = 0; piece < matvec_pieces; ++piece)
+                    multiply(
+                        sums, w[piece], own + step * matvec_round<W> + piece * 4 * lane_columns, has_x, W{});
             }
         }
         __syncthreads();  // the last tile's sums are read
@@ -252,9 +308,9 @@ __device__ __forceinline__ void matvec(
 #define MATVEC(name, W, normalises, epilogue)                                                                          \
     KERNEL(matvec_threads)                                                                                             \
     name(const W *weight, const float *scale, const bf16 *bias, const bf16 *x, const bf16 *gain, float epsilon,        \
-         bf16 *y, int rows, int columns, int sequences, int width) {                                                   \
+         bf16 *y, int rows, int columns, int sequences, int width, NEXT_MATRIX_PARAMETERS) {                           \
         matvec<W, normalises, epilogue>(                                                                               \
-            weight, scale, bias, x, gain, epsilon, y, rows, columns, sequences, width);                                \
+            weight, scale, bias, x, gain, epsilon, y, rows, columns, sequences, width, NEXT_MATRIX);                   \
     }
 
 /// y [B, rows] = W norm(x) + bias
