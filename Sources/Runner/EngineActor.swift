@@ -67,7 +67,8 @@ package actor EngineActor {
         if models[key] != nil { return }
         if !keepsOthers {
             models = [:]
-            forgetVideos { _ in true }
+            // A video of this model may be announced before the model is there.
+            forgetVideos { $0.model != key }
         }
         let found = try fingerprint(key.directory)
         guard found == key.fingerprint else {
