@@ -13,7 +13,9 @@ import Torch
         let directory = try ModelDirectory(reference.directory)
         let vision = directory.layout.vision
         var weights = Weights(
-            try Checkpoint(directory: reference.directory), device: .cpu, dtype: .float32)
+            try Checkpoint(
+                directory: reference.directory, renaming: CheckpointLayout.publishedName),
+            device: .cpu, dtype: .float32)
         weights.stacks = true
         let tower = try CLIPVisionTower(
             weights[CheckpointLayout.visionPrefix], vision,

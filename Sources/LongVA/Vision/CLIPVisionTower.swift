@@ -33,7 +33,7 @@ package struct CLIPVisionTower {
         let convolution = try embeddings["patch_embedding"]
             .tensor("weight", [width, 3, geometry.patchSize, geometry.patchSize])
         framePatches = FramePatches(
-            size: geometry.patchSize, meanings: try PixelNormalization.table(on: weights.device),
+            size: geometry.patchSize, meanings: try PixelNormalization.meanings(on: weights.device),
             dtype: weights.dtype)
         takesBytes = weights.stacks
         patchEmbedding = try takesBytes ? framePatches.weight(convolution) : convolution

@@ -20,7 +20,7 @@ package enum PixelNormalization {
     }()
 
     /// The same as a tensor [3, 256].
-    static func table(on device: Device) throws -> Tensor {
+    static func meanings(on device: Device) throws -> Tensor {
         try Tensor(table, shape: [3, 256], on: device)
     }
 
