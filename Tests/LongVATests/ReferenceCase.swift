@@ -33,7 +33,9 @@ struct ReferenceCase: CustomTestStringConvertible {
     }
 
     func expected() throws -> SafetensorsFile {
-        try SafetensorsFile(path: directory + "/expected.safetensors")
+        // Tensors of a file need the library, whichever test comes first.
+        try LoadedTorch.load()
+        return try SafetensorsFile(path: directory + "/expected.safetensors")
     }
 
     /// The model with end tokens switched off: the expected ids run their full length.
