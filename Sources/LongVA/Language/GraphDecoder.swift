@@ -1,4 +1,4 @@
-import Torch
+package import Torch
 
 /// Greedy decoding of some sequences together, on a device with kernels of its own for every part of a step.
 ///
