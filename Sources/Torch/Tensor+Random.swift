@@ -15,7 +15,8 @@ extension Tensor {
     ) throws(TorchError) -> Tensor {
         let result = try empty(shape, dtype, on: device)
         guard result.count > 0 else { return result }
-        let rows = shape.count > 1 ? shape[0] : 1
+        // Of the first axis that has several: a row must not be larger than what is made together.
+        let rows = shape.dropLast().first { $0 > 1 } ?? 1
         let width = result.count / rows
         let flat = try result.reshaped([rows, width])
         let golden: UInt64 = 0x9E37_79B9_7F4A_7C15

@@ -38,8 +38,9 @@ struct LoadBenchmark: ParsableCommand {
         let files = try FileManager.default.contentsOfDirectory(atPath: model)
             .filter { $0.hasSuffix(".safetensors") }
         let bytes = try files.reduce(0) { sum, name in
-            let facts = try FileManager.default.attributesOfItem(atPath: model + "/" + name)
-            return sum + (facts[.size] as? Int ?? 0)
+            let size = try FileManager.default.attributesOfItem(atPath: model + "/" + name)[.size]
+            // Which number type it is depends on the Foundation.
+            return sum + ((size as? UInt64).map { Int($0) } ?? size as? Int ?? 0)
         }
         let start = ContinuousClock.now
         let opened = try LongVAModel(

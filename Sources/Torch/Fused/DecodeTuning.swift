@@ -2,9 +2,9 @@
 /// files fall back to; `zipvl-bench decode --tune` measures others.
 package struct DecodeTuning: Sendable, Hashable {
     /// Copies of its own that each thread of a product has under way, and one more.
-    package var stages = 5
+    package var stages = 3
     /// 16 bytes of a row for each copy.
-    package var pieces = 1
+    package var pieces = 2
     /// Bytes that go from memory to the shared cache together: 64, 128 or 256.
     package var fetch = 128
     /// Blocks of a product on one multiprocessor.
@@ -19,7 +19,7 @@ package struct DecodeTuning: Sendable, Hashable {
     /// Of the next matrix, for which a kernel asks when it has loaded what it reads itself.
     package var prefetchBytes = 0
     /// Whether a kernel begins before the one in front of it has ended.
-    package var overlap = Overlap.none
+    package var overlap = Overlap.late
 
     package enum Overlap: String, Sendable, CaseIterable {
         case none

@@ -13,12 +13,12 @@
 static constexpr int matvec_threads = 256;
 static constexpr int matvec_warps = matvec_threads / 32;
 #ifndef MATVEC_STAGES
-#define MATVEC_STAGES 5
+#define MATVEC_STAGES 3
 #endif
 static constexpr int matvec_stages = MATVEC_STAGES;
 /// 16 bytes of a row that a thread loads at a time: four threads make 64 neighbouring bytes of each.
 #ifndef MATVEC_PIECES
-#define MATVEC_PIECES 1
+#define MATVEC_PIECES 2
 #endif
 static constexpr int matvec_pieces = MATVEC_PIECES;
 /// Neighbouring bytes that go from memory to the shared cache together.
