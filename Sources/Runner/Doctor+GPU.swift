@@ -16,14 +16,14 @@ extension Doctor {
                     detail: "\(device) of \(try CUDADevice.count()): \(gpu.name), "
                         + "\(free >> 20) of \(gpu.totalMemory >> 20) MiB free, "
                         + "driver for CUDA \(try CUDADevice.driverVersion())"),
-                kernelFinding(),
+                kernelFinding(gpu),
             ]
         } catch {
             return [Finding(level: .error, subject: "gpu", detail: "\(error)")]
         }
     }
 
-    private func kernelFinding() -> Finding {
+    private func kernelFinding(_ gpu: CUDADevice) -> Finding {
         let slow =
             "libtorch's plain operators do everything: ZipVL's prefill takes about 1.3 times as long, "
             + "a generated token two to three times"
@@ -31,6 +31,13 @@ extension Doctor {
             return Finding(
                 level: .warning, subject: "kernels",
                 detail: "switched off (ZIPVL_KERNELS=off); \(slow)")
+        }
+        guard gpu.servesKernels else {
+            return Finding(
+                level: .warning, subject: "kernels",
+                detail:
+                    "not for \(gpu.architecture) with \(gpu.sharedBytesPerBlock >> 10) KiB of shared "
+                    + "memory a block: they need compute capability 9.0 and 128 KiB; \(slow)")
         }
         switch KernelCompiler.availability() {
         case .failure(let error):

@@ -1,4 +1,4 @@
-import Torch
+package import Torch
 
 /// MInference's attention of one layer in a handful of launches (sparse_estimate.cu,
 /// sparse_attention.cu): the pairs that `MInferenceHead` computes, head for head, without a list that
@@ -6,7 +6,7 @@ import Torch
 ///
 /// What is counted as computed are all pairs of the kernel's tiles: those of 64 keys that a diagonal
 /// touches for some row of a block of queries, and the chosen columns.
-struct MInferenceKernels {
+package struct MInferenceKernels {
     let patterns: [MInferencePattern]
     /// [1, H, n, d]
     let queries: Tensor
@@ -15,7 +15,7 @@ struct MInferenceKernels {
 
     /// - Returns: `nil` where the kernels cannot read the tensors, or the prompt is too short to rank its
     ///   diagonals.
-    init?(_ patterns: [MInferencePattern], queries: Tensor, keys: Tensor) throws {
+    package init?(_ patterns: [MInferencePattern], queries: Tensor, keys: Tensor) throws {
         guard queries.shape[2] > Self.shortest, try Self.reads(queries), try Self.reads(keys) else {
             return nil
         }
@@ -26,7 +26,7 @@ struct MInferenceKernels {
 
     private static let shortest = 2 * MInferenceEstimate.rows
     /// Query rows of a block. Few follow the diagonals more closely, many do more with each key.
-    static let blocks = [64, 128]
+    package static let blocks = [64, 128]
     /// Time of a pair in blocks of 64 rows, as a multiple of its time in blocks of 128.
     private static let costOfSmallBlocks = 1.25
 
@@ -41,7 +41,7 @@ struct MInferenceKernels {
     }
 
     /// What each head computes for this prompt, on the device.
-    struct Plan {
+    package struct Plan {
         /// Query rows of a block.
         let rows: Int
         /// int32 [H, 4]: kind of pattern, and its sizes.
@@ -58,7 +58,7 @@ struct MInferenceKernels {
     ///
     /// - Parameter blocks: rows of a block of queries, of which the cheapest is taken.
     /// - Returns: the plan, its pairs, and the pairs computed to choose, all heads together.
-    func plan(
+    package func plan(
         blocks: [Int] = blocks, on launcher: some KernelLauncher
     ) throws -> (plan: Plan, pairs: Double, probePairs: Double) {
         let open = patterns.map { $0.coversAll(n) ? nil : $0 }
@@ -129,7 +129,7 @@ struct MInferenceKernels {
 
     /// - Parameter values: [1, Hkv, n, d], as the keys.
     /// - Returns: [1, H, n, d] over memory [n, H, d].
-    func attend(
+    package func attend(
         _ plan: Plan, values: Tensor, on launcher: some KernelLauncher
     ) throws -> Tensor {
         let values = try Self.reads(values) ? values : values.contiguous()
@@ -164,7 +164,9 @@ struct MInferenceKernels {
 
 extension MInferenceKernels {
     /// Sums over columns and over diagonals of the last rows' attention, float32 [H, n] each.
-    func estimate(on launcher: some KernelLauncher) throws -> (columns: Tensor, diagonals: Tensor) {
+    package func estimate(on launcher: some KernelLauncher) throws -> (
+        columns: Tensor, diagonals: Tensor
+    ) {
         let rows = MInferenceEstimate.rows
         // Enough blocks for every multiprocessor, long enough to be worth their start.
         let split = min(4096, max(256, (n * heads / 1024 + 63) / 64 * 64))

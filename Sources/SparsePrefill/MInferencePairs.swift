@@ -1,4 +1,4 @@
-import Torch
+package import Torch
 
 /// The pairs of one head by chosen columns and diagonals: row i sees column j <= i when j is one of the
 /// columns or i - j is one of the offsets.
@@ -48,10 +48,10 @@ struct MInferencePairs: Equatable {
 }
 
 /// Where the last queries of each head look.
-struct MInferenceEstimate {
+package struct MInferenceEstimate {
     /// For each head the sums over the columns and over the diagonals of the last rows' attention.
-    var columnSums: [[Float]] = []
-    var offsetSums: [[Float]] = []
+    package private(set) var columnSums: [[Float]] = []
+    package private(set) var offsetSums: [[Float]] = []
 
     /// Queries that estimate.
     static let rows = 64
@@ -59,7 +59,7 @@ struct MInferenceEstimate {
     /// - Parameters:
     ///   - queries: [1, H, n, d]
     ///   - keys: [1, Hkv, n, d]
-    init(queries: Tensor, keys: Tensor) throws {
+    package init(queries: Tensor, keys: Tensor) throws {
         let n = queries.shape[2]
         let m = min(Self.rows, n)
         let last = try queries.narrowed(2, from: n - m, count: m)

@@ -1,4 +1,4 @@
-import Torch
+package import Torch
 
 /// MInference 1.0 (arXiv 2407.02490; microsoft/MInference): every head has a fixed pattern, found
 /// offline, whose place in the matrix is estimated from each prompt.
@@ -60,7 +60,7 @@ package struct MInferencePrefill: PrefillPolicy {
 }
 
 /// What each head of a layer computes for one prompt.
-struct MInferenceChoice {
+package struct MInferenceChoice {
     enum Head: Equatable {
         case dense
         case pairs(MInferencePairs)
@@ -75,7 +75,7 @@ struct MInferenceChoice {
     ///   - patterns: one for each of the H heads.
     ///   - queries: [1, H, n, d]
     ///   - keys: [1, Hkv, n, d]
-    init(_ patterns: [MInferencePattern], queries: Tensor, keys: Tensor) throws {
+    package init(_ patterns: [MInferencePattern], queries: Tensor, keys: Tensor) throws {
         let n = queries.shape[2]
         let open = patterns.map { $0.coversAll(n) ? nil : $0 }
         let needsEstimate = open.contains { $0?.kind == .verticalAndSlash }
@@ -115,7 +115,7 @@ struct MInferenceChoice {
     ///   - queries: [1, H, n, d]
     ///   - keys, values: [1, Hkv, n, d]
     /// - Returns: [1, H, n, d], and the pairs computed by all heads together.
-    func attend(
+    package func attend(
         queries: Tensor, keys: Tensor, values: Tensor
     ) throws -> (output: Tensor, pairs: Double) {
         let group = heads.count / keys.shape[1]

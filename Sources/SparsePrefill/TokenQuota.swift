@@ -1,14 +1,14 @@
-import Torch
+package import Torch
 
 /// How many tokens a method attends.
-enum TokenQuota: Sendable, Equatable {
+package enum TokenQuota: Sendable, Equatable {
     /// Those that hold a share of the attention.
     case holding(TokenThreshold)
     /// At least this many, forced ones included.
     case count(Int)
 
     /// The method's rows, and the least number to keep.
-    func choice(_ scores: TokenScores, layer: Int) -> (rows: [Int], least: Int) {
+    package func choice(_ scores: TokenScores, layer: Int) -> (rows: [Int], least: Int) {
         switch self {
         case .holding(let threshold): (threshold.chosen(scores, layer: layer), 0)
         case .count(let count): ([], count)
@@ -16,7 +16,7 @@ enum TokenQuota: Sendable, Equatable {
     }
 
     /// The same for the kernel; `nil` for the control that chooses by chance.
-    var onDevice: RowSelectionRule.Quota? {
+    package var onDevice: RowSelectionRule.Quota? {
         switch self {
         case .count(let count): .least(count)
         case .holding(let threshold) where threshold.select == .random: nil

@@ -44,10 +44,14 @@ extension Tensor {
     }
 
     /// 2-D convolution without padding; self [N, C, H, W], weight [D, C, k, k].
+    ///
+    /// float32 stays float32: `aten::conv2d` would let cuDNN round its inputs to TF32.
     package func conv2d(weight: Tensor, stride: Int) throws(TorchError) -> Tensor {
-        try dispatchOne(
-            "aten::conv2d", "", .tensor(self), .tensor(weight), .optionalTensor(nil),
-            .ints([stride, stride]), .ints([0, 0]), .ints([1, 1]), .int(1))
+        let (benchmark, deterministic, cuDNN, tf32) = (false, false, true, false)
+        return try dispatchOne(
+            "aten::_convolution", "", .tensor(self), .tensor(weight), .optionalTensor(nil),
+            .ints([stride, stride]), .ints([0, 0]), .ints([1, 1]), .bool(false), .ints([0, 0]),
+            .int(1), .bool(benchmark), .bool(deterministic), .bool(cuDNN), .bool(tf32))
     }
 
     /// Mean over non-overlapping `size` x `size` cells of [N, C, H, W]; an odd last row or column is cut.

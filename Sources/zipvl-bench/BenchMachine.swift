@@ -63,7 +63,7 @@ struct LoadedMachine {
 }
 
 /// How a model's matrices are held.
-enum WeightFormat: String, CaseIterable {
+enum WeightFormat: String, CaseIterable, ExpressibleByArgument {
     case asIs = "as-is"
     /// e4m3 with one scale a row.
     case fp8

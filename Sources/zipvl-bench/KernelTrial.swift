@@ -49,6 +49,28 @@ struct TrialMaker {
         return pick(widths.filter { $0 <= most })
     }
 
+    /// Small sizes where everything else takes too long.
+    var isSmall: Bool { isQuick || machine.isCPU }
+
+    mutating func number(below bound: Int) -> Int { generator.number(below: bound) }
+
+    /// `count` distinct numbers below `bound`, ascending.
+    mutating func numbers(_ count: Int, below bound: Int) -> [Int] {
+        generator.sample(count, below: bound).sorted()
+    }
+
+    /// Evenly over the orders of magnitude; the ends now and then.
+    mutating func length(from least: Int, to most: Int) -> Int {
+        switch number(below: 8) {
+        case 0: return least
+        case 1: return most
+        default:
+            var length = least
+            while length < most, number(below: 6) > 0 { length *= 2 }
+            return min(most, length + number(below: length))
+        }
+    }
+
     /// bf16 and float32 in turn.
     mutating func dtype() -> DType { pick([.bfloat16, .float32]) }
 
@@ -64,7 +86,7 @@ struct TrialMaker {
 
     /// `count` ascending numbers below `bound`.
     mutating func ascending(_ count: Int, below bound: Int) throws -> Tensor {
-        try Tensor(generator.sample(count, below: bound).sorted(), on: machine.place)
+        try Tensor(numbers(count, below: bound), on: machine.place)
     }
 
     /// What differs in the order of sums, and in what e4m3 makes of a last bit.

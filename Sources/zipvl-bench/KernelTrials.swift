@@ -4,7 +4,9 @@ import Torch
 enum KernelTrials {
     typealias Entry = @Sendable (inout TrialMaker) throws -> KernelTrial
 
-    static let all: [Entry] =
+    static let all: [Entry] = rows + others
+
+    private static let rows: [Entry] =
         ActivationFormat.allCases.flatMap { format -> [Entry] in
             [
                 {
@@ -27,7 +29,10 @@ enum KernelTrials {
                 { try layerNorm(format, &$0, isAdding: false) },
                 { try layerNorm(format, &$0, isAdding: true) },
             ]
-        } + [
+        }
+
+    private static let others: [Entry] =
+        [
             {
                 row("quantize", .e4m3, &$0, { try $0.quantizedRows() }) {
                     try $0.plainQuantizedRows()
@@ -43,7 +48,20 @@ enum KernelTrials {
             { pooling(&$0) },
             { try probe(&$0) },
             { try quantizedLinear(&$0) },
+            { try embedding(&$0) },
+            { try decodeAttention(&$0) },
+            { try sampling(&$0) },
+            { try sparseEstimate(&$0) },
+            { try sparseAttention(&$0) },
+            { try packing(&$0) },
+            { try packedAttention(&$0) },
         ]
+        + ScoreSpread.allCases.flatMap { spread in
+            ScoreQuota.allCases.map { quota -> Entry in { try selection(spread, quota, &$0) } }
+        }
+        + Product.allCases.flatMap { form in
+            WeightFormat.allCases.map { format -> Entry in { try product(form, format, &$0) } }
+        }
 
     /// An operation on rows [1, R, parts width] that gives rows [1, R, width].
     private static func row(

@@ -9,6 +9,6 @@ struct ZipVLBench: ParsableCommand {
         subcommands: [
             PrefillBenchmark.self, DecodeBenchmark.self, VisionBenchmark.self,
             EndToEndBenchmark.self, VideoBenchmark.self, MemoryBenchmark.self, SoakBenchmark.self,
-            Figure6.self, KernelBenchmark.self, LoadBenchmark.self,
+            Figure6.self, KernelBenchmark.self, AgreeBenchmark.self, LoadBenchmark.self,
         ])
 }

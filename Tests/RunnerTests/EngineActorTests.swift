@@ -260,13 +260,13 @@ import Torch
         let reply = try await Self.ask(engine, "?", Self.video("a"))
         #expect(
             script.events.dropFirst() == [
-                "encode 4 by 32", "answer ? by 16384", "answer ? by 2048",
+                "encode 4 by 64", "answer ? by 16384", "answer ? by 2048",
             ])
         #expect(reply.warnings.count == 1)
         #expect(
             reply.warnings.first
                 == "cuda:0 ran out of memory (aten::linear); answered on a second try with 2048 rows "
-                + "and 8 frames at a time instead of 16384 rows and 32 frames at a time")
+                + "and 8 frames at a time instead of 16384 rows and 64 frames at a time")
         // The next job has the usual chunks again.
         let next = try await Self.ask(engine, "next", Self.video("b"))
         #expect(next.warnings.isEmpty)
@@ -281,7 +281,7 @@ import Torch
         let other = try Self.engine(tight)
         _ = try await Self.ask(other, "1", Self.video("a"))
         #expect(
-            tight.events.dropFirst() == ["encode 4 by 32", "encode 4 by 8", "answer 1 by 2048"])
+            tight.events.dropFirst() == ["encode 4 by 64", "encode 4 by 8", "answer 1 by 2048"])
         // Tokens of a smaller batch are not the next question's.
         #expect(try await !Self.ask(other, "2", Self.video("a")).isVideoShared)
     }
@@ -356,7 +356,7 @@ import Torch
         // The first was tried again by itself.
         #expect(
             script.events.dropFirst() == [
-                "encode 4 by 32", "answer 1 by 16384", "answer 3 by 16384", "encode 4 by 8",
+                "encode 4 by 64", "answer 1 by 16384", "answer 3 by 16384", "encode 4 by 8",
                 "answer 1 by 2048",
             ])
     }

@@ -12,7 +12,7 @@ package struct GreedyDecoding {
     /// - Parameter logits: [vocabulary]
     /// - Throws: `ModelError` (`numericalFailure`) when a token's logit is NaN or infinite: without
     ///   the check such a run prints token 0 for ever ("!!!!").
-    func nextToken(_ logits: [Float], generated: [Int]) throws(ModelError) -> Int {
+    package func nextToken(_ logits: [Float], generated: [Int]) throws(ModelError) -> Int {
         var logits = Array(logits.prefix(tokenCount))
         if let bad = logits.firstIndex(where: { !$0.isFinite }) {
             throw ModelError(

@@ -4,9 +4,9 @@ package import Torch
 /// which positions turn it.
 package struct KeyBiasTable {
     /// float32 [Hkv, d]
-    let bias: Tensor
+    package let bias: Tensor
     /// In the run's element type, [positions, d]; row p is that of position p.
-    let cosine, sine: Tensor
+    package let cosine, sine: Tensor
 
     package init(bias: Tensor, cosine: Tensor, sine: Tensor) {
         self.bias = bias

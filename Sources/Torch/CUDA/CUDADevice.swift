@@ -12,6 +12,8 @@ package final class CUDADevice: Sendable {
     package let sharedBytesPerBlock: Int
     /// `sm_90a`: with the features that only this generation has.
     package let architecture: String
+    /// Whether the program's kernels run on it.
+    package let servesKernels: Bool
     let modules = Mutex<[KernelSource: KernelModule]>([:])
     /// `cc_context`, as a number, since pointers are not Sendable.
     private let context: UInt
@@ -74,6 +76,14 @@ package final class CUDADevice: Sendable {
         let (major, minor) = (try attribute(75), try attribute(76))
         architecture = "sm_\(major)\(minor)" + (major >= 9 ? "a" : "")
         sharedBytesPerBlock = try attribute(97)
+        servesKernels = Self.servesKernels(
+            generation: major, sharedBytesPerBlock: sharedBytesPerBlock)
+    }
+
+    /// Kernels wait for each other inside a graph and convert to e4m3, which compute capability 9 brought;
+    /// the largest block needs 105 KiB of shared memory, which small devices of later generations lack.
+    static func servesKernels(generation: Int, sharedBytesPerBlock: Int) -> Bool {
+        generation >= 9 && sharedBytesPerBlock >= 128 << 10
     }
 
     /// The driver works on the current context of a thread; libtorch may have left another one.

@@ -36,7 +36,7 @@ package enum KernelCache {
             .map { $0 + "/zipvl-batch/kernels" }
     }
 
-    static func read(_ key: Key) -> [UInt8]? {
+    static func read(_ key: Key, in folder: String? = folder) -> [UInt8]? {
         guard let folder, let data = FileManager.default.contents(atPath: folder + "/" + key.file)
         else { return nil }
         let header = Array(key.header.utf8)
@@ -49,7 +49,7 @@ package enum KernelCache {
     }
 
     /// A cache that cannot be written costs time, nothing else.
-    static func write(_ image: [UInt8], _ key: Key) {
+    static func write(_ image: [UInt8], _ key: Key, in folder: String? = folder) {
         guard let folder else { return }
         let length = (0..<8).map { UInt8(truncatingIfNeeded: image.count >> (8 * $0)) }
         let data = Data(Array(key.header.utf8) + image + length)

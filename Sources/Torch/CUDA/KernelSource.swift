@@ -35,6 +35,11 @@ package struct KernelSource: Sendable, Hashable {
 
 /// One for each file in Kernels.
 extension KernelSource {
+    package static let all = [
+        decodeAttention, elementwise, gather, kvAttention, kvPack, matvec, norms, probe, rope,
+        sparseAttention, sparseEstimate, select, sampling,
+    ]
+
     package static let decodeAttention = KernelSource(
         "decode_attention", PackageResources.decode_attention_cu)
     package static let elementwise = KernelSource("elementwise", PackageResources.elementwise_cu)

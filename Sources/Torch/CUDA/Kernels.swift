@@ -14,8 +14,8 @@ package enum Kernels {
         set { enabled.store(newValue, ordering: .relaxed) }
     }
 
-    /// The device on which all of the tensors lie, where kernels are used and can be compiled; `nil` on
-    /// the CPU.
+    /// The device on which all of the tensors lie, where kernels are used, can be compiled and can run;
+    /// `nil` on the CPU.
     package static func device(_ tensors: Tensor?...) throws(TorchError) -> CUDADevice? {
         guard isEnabled else { return nil }
         var found: Int?
@@ -26,7 +26,8 @@ package enum Kernels {
             found = index
         }
         guard let found, canCompile else { return nil }
-        return try CUDADevice.device(found)
+        let device = try CUDADevice.device(found)
+        return device.servesKernels ? device : nil
     }
 
     /// Asked once: without NVRTC the plain operators do everything, and `doctor` says so.

@@ -9,6 +9,8 @@ package struct Linear {
     /// Of the outputs.
     package let dtype: DType
     private let isOnGPU: Bool
+    /// The library's scaled product gives bfloat16 alone.
+    private var hasScaledProduct: Bool { isOnGPU && dtype == .bfloat16 }
 
     package init(_ weights: Weights, _ inputs: Int, _ outputs: Int, bias: Bool) throws {
         let weight = try weights.tensor("weight", [outputs, inputs])
@@ -63,7 +65,7 @@ package struct Linear {
         let rowScales = try rowScale.reshaped([rows, 1])
         let scales = try scale.reshaped([1, outputs])
         let y: Tensor
-        if isOnGPU, rows > 0 {
+        if hasScaledProduct, rows > 0 {
             y = try values.scaledMatmul(
                 weight.transposed(0, 1), rowScales, scales, bias: bias, as: dtype)
         } else {
@@ -78,7 +80,7 @@ package struct Linear {
 
     /// The same, written over `output` [..., out], whose rows are contiguous.
     package func callAsFunction(_ x: Activations, into output: Tensor) throws {
-        guard isOnGPU, bias == nil else {
+        guard isOnGPU, bias == nil, scale == nil || hasScaledProduct else {
             return try output.overwrite(with: callAsFunction(x))
         }
         let rows = output.count / outputs
