@@ -81,7 +81,7 @@ package final class CUDADevice: Sendable {
     }
 
     /// Kernels wait for each other inside a graph and convert to e4m3, which compute capability 9 brought;
-    /// the largest block needs 105 KiB of shared memory, which small devices of later generations lack.
+    /// the largest block needs 113 KiB of shared memory, which small devices of later generations lack.
     static func servesKernels(generation: Int, sharedBytesPerBlock: Int) -> Bool {
         generation >= 9 && sharedBytesPerBlock >= 128 << 10
     }

@@ -36,8 +36,8 @@ package struct KernelSource: Sendable, Hashable {
 /// One for each file in Kernels.
 extension KernelSource {
     package static let all = [
-        decodeAttention, elementwise, gather, kvAttention, kvPack, matvec, norms, probe, rope,
-        sparseAttention, sparseEstimate, select, sampling,
+        decodeAttention, elementwise, gather, kvAttention, kvPack, matvec, norms, patches,
+        patchOutputs, probe, rope, sparseAttention, sparseEstimate, select, sampling,
     ]
 
     package static let decodeAttention = KernelSource(
