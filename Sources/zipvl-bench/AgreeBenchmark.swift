@@ -193,24 +193,35 @@ struct AgreeBenchmark: ParsableCommand {
     private func load(
         on place: Device, _ dtype: ModelOptions.DTypeChoice, seed: UInt64
     ) throws -> LongVAModel {
-        guard let shape else {
-            return try LongVAModel(
-                ModelOptions(
-                    directory: model ?? EmbeddedModel.directory(), device: place.description,
-                    dtype: dtype, weights: weights == .fp8 ? .fp8 : .asIs))
-        }
-        guard let shape = ModelShape.named(shape) else {
-            throw ValidationError("--shape: \(shape) is not a known shape")
+        let model =
+            try shape.map { try random($0, on: place, dtype, seed: seed) }
+            ?? trained(on: place, dtype)
+        // An answer that ends at once would compare nothing.
+        model.generation.endOfSequence = []
+        return model
+    }
+
+    private func trained(
+        on place: Device, _ dtype: ModelOptions.DTypeChoice
+    ) throws -> LongVAModel {
+        try LongVAModel(
+            ModelOptions(
+                directory: model ?? EmbeddedModel.directory(), device: place.description,
+                dtype: dtype, weights: weights == .fp8 ? .fp8 : .asIs))
+    }
+
+    private func random(
+        _ name: String, on place: Device, _ dtype: ModelOptions.DTypeChoice, seed: UInt64
+    ) throws -> LongVAModel {
+        guard let shape = ModelShape.named(name) else {
+            throw ValidationError("--shape: \(name) is not a known shape")
         }
         let dtype = ModelOptions.resolve(dtype, on: place)
         let source = RandomWeights(
             seed: seed, on: place, dtype, layers: shape.configuration.layerCount)
-        let model = try LongVAModel(
+        return try LongVAModel(
             Weights(
                 source, device: place, dtype: dtype, format: weights == .fp8 ? .e4m3 : .asIs),
             shape.layout, tokenizerDirectory: EmbeddedModel.directory())
-        // Random weights may pick an end token at any step.
-        model.generation.endOfSequence = []
-        return model
     }
 }
