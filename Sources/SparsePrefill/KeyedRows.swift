@@ -10,10 +10,12 @@ enum KeyedRows {
     ///   - queries: [1, H, n, d]
     ///   - keys: [1, Hkv, T, d], values alike.
     ///   - keyRows: the T ascending rows of the keys; row i sees those <= i.
+    ///   - bucket: the number of keys that a block computes is rounded up to a multiple, masked, where a device
+    ///     prepares its attention for every length that it meets.
     /// - Returns: [1, H, n, d], zero for rows that see no key, and the pairs that were computed, masked
     ///   ones included.
     static func attention(
-        queries: Tensor, keys: Tensor, values: Tensor, keyRows: [Int]
+        queries: Tensor, keys: Tensor, values: Tensor, keyRows: [Int], bucket: Int = 1
     ) throws -> (output: Tensor, pairs: Double) {
         let (heads, n, width) = (queries.shape[1], queries.shape[2], queries.shape[3])
         let device = try queries.device()
@@ -34,13 +36,14 @@ enum KeyedRows {
             let count = min(block, n - start)
             while visible < keyRows.count, keyRows[visible] < start + count { visible += 1 }
             let rows = try Tensor(Array(start..<start + count), shape: [count, 1], on: device)
+            let computed = min((visible + bucket - 1) / bucket * bucket, keyRows.count)
             let mask = try Tensor.where(
-                columns.narrowed(1, from: 0, count: visible) <= rows, seen, else: hidden)
+                columns.narrowed(1, from: 0, count: computed) <= rows, seen, else: hidden)
             let attended = try queries.narrowed(2, from: start, count: count).attention(
-                keys: keys.narrowed(2, from: 0, count: visible),
-                values: values.narrowed(2, from: 0, count: visible), mask: mask)
+                keys: keys.narrowed(2, from: 0, count: computed),
+                values: values.narrowed(2, from: 0, count: computed), mask: mask)
             try output.narrowed(2, from: start, count: count).overwrite(with: attended)
-            pairs += Double(count) * Double(visible)
+            pairs += Double(count) * Double(computed)
         }
         return (output, pairs)
     }

@@ -75,7 +75,8 @@ package struct SelectedAttention: Sendable, Equatable {
             let kept = try selection.rows.indices()
             (output, report.pairs) = try context.profile.measure(.attention) {
                 try KeyedRows.attention(
-                    queries: queries, keys: keys, values: values, keyRows: kept)
+                    queries: queries, keys: keys, values: values, keyRows: kept,
+                    bucket: bucket)
             }
             report.rows.query = n + probeRows.count
             report.rows.output = n
