@@ -76,6 +76,11 @@ package struct LayerAttention {
     /// of all layers was queued.
     package var deferred: ((inout LayerReport) throws -> Void)?
 
+    /// Lets go of the output, which nobody needs once it is projected.
+    package mutating func releaseOutput() throws(TorchError) {
+        output = try Tensor.empty([0], try output.dtype(), on: try output.device())
+    }
+
     package init(
         rows: Tensor? = nil, output: Tensor, keys: Tensor, values: Tensor,
         cachedRows: [Int]? = nil, report: LayerReport

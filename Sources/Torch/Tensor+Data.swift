@@ -26,14 +26,6 @@ extension Tensor {
         try check(ct_copy(handle.raw, source.handle.raw, 0), "copy_", self, source)
     }
 
-    /// On a GPU fused operations write over the hidden states: memory of their own, which nobody else reads.
-    package func ownCopyOnGPU() throws(TorchError) -> Tensor {
-        guard try device() != .cpu else { return self }
-        let copy = try Tensor.empty(shape, try dtype(), on: try device())
-        try copy.overwrite(with: self)
-        return copy
-    }
-
     /// Row-major memory without gaps; itself when it already is.
     package func contiguous() throws(TorchError) -> Tensor {
         var isContiguous = false

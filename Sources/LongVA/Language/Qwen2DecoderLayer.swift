@@ -39,23 +39,24 @@ package struct Qwen2DecoderLayer {
     var keyBias: Tensor? { projections[Part.key].bias }
 
     /// The tokens that are left of the prompt, attended as the plan says.
+    ///
+    /// Hidden states and their projections are the largest tensors of a long prompt: each is let go of
+    /// before the feed-forward layer makes its own.
     func prefill(
-        _ stream: ResidualStream, _ rotary: RotaryTable, plan: PrefillPlan, context: LayerContext,
-        feedForwardRows: Int
+        _ stream: consuming ResidualStream, _ rotary: RotaryTable, plan: PrefillPlan,
+        context: LayerContext, feedForwardRows: Int
     ) throws -> (stream: ResidualStream, attention: LayerAttention, salient: [[Int]]?) {
-        let (x, normed) = try stream.normed(by: inputNorm, as: projections.format)
-        let inputs = try layerProjections(of: normed, rotary, context)
-        var attention = try plan.policy.attend(inputs, in: context)
-        let salient = try plan.salient(&attention, inputs, in: context)
-
-        let projected = try output(merge(attention.output))  // [1, R, D]
+        let step = try attend(consume stream, rotary, plan, context)
+        let (attention, salient) = (step.attention, step.salient)
         guard let rows = attention.rows else {
             let (sum, normed) = try postAttentionNorm(
-                adding: projected, to: x, as: feedForward.format)
+                adding: step.projected, to: step.x, as: feedForward.format)
             let delta = try feedForward(normed, rowsAtOnce: feedForwardRows)
             return (ResidualStream(sum, pending: delta), attention, salient)
         }
-        let attended = try context.profile.measure(.scatter) { try x.addingRows(rows, projected) }
+        let attended = try context.profile.measure(.scatter) {
+            try step.x.addingRows(rows, step.projected)
+        }
         if attention.skipsFeedForward {
             let own = try context.profile.measure(.gather) { try attended.gatheredRows(1, rows) }
             let delta = try feedForward(
@@ -68,6 +69,28 @@ package struct Qwen2DecoderLayer {
         let delta = try feedForward(
             postAttentionNorm(attended, as: feedForward.format), rowsAtOnce: feedForwardRows)
         return (ResidualStream(attended, pending: delta), attention, salient)
+    }
+
+    private struct AttentionStep {
+        let x: Tensor
+        /// Attention's output through its projection, [1, R, D].
+        let projected: Tensor
+        /// Without its output.
+        let attention: LayerAttention
+        let salient: [[Int]]?
+    }
+
+    private func attend(
+        _ stream: consuming ResidualStream, _ rotary: RotaryTable, _ plan: PrefillPlan,
+        _ context: LayerContext
+    ) throws -> AttentionStep {
+        let (x, normed) = try (consume stream).normed(by: inputNorm, as: projections.format)
+        let inputs = try layerProjections(of: normed, rotary, context)
+        var attention = try plan.policy.attend(inputs, in: context)
+        let salient = try plan.salient(&attention, inputs, in: context)
+        let projected = try output(merge(attention.output))
+        try attention.releaseOutput()
+        return AttentionStep(x: x, projected: projected, attention: attention, salient: salient)
     }
 
     /// Projections of the normed rows [1, R, D]: of any rows, split into heads, rotated.

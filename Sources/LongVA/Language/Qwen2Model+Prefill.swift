@@ -4,7 +4,7 @@ package import Torch
 extension Qwen2Model {
     /// A prompt as it enters the decoder.
     package struct Prompt {
-        /// [1, R, D]: text and the chosen visual tokens.
+        /// [1, R, D]: text and the chosen visual tokens. A prefill may write over them.
         package let embeddings: Tensor
         /// Of the R rows.
         package let layout: PromptLayout
@@ -50,7 +50,7 @@ extension Qwen2Model {
                 geometry: geometry, promptTokens: prompt.promptTokens, profile: profile,
                 workspace: workspace)
             let step = try layer.prefill(
-                sequence.stream, sequence.table, plan: plan, context: context,
+                sequence.takeStream(), sequence.table, plan: plan, context: context,
                 feedForwardRows: chunks.feedForwardRows)
             sequence.stream = step.stream
             var attention = step.attention
@@ -92,6 +92,7 @@ extension Qwen2Model {
     /// The tokens that are left while the prompt goes through the layers.
     private struct Sequence {
         var stream: ResidualStream  // [1, R, D]
+        private let nothing: ResidualStream
         var table: RotaryTable
         var layout: PromptLayout
         var positions: [Int]
@@ -99,11 +100,19 @@ extension Qwen2Model {
         var idle: [Int]
 
         init(_ prompt: Prompt, table: RotaryTable) throws {
-            stream = ResidualStream(try prompt.embeddings.ownCopyOnGPU())
+            stream = ResidualStream(prompt.embeddings)
+            nothing = ResidualStream(
+                try Tensor.empty([0], prompt.embeddings.dtype(), on: prompt.embeddings.device()))
             self.table = table
             layout = prompt.layout
             positions = prompt.positions
             idle = [Int](repeating: 0, count: positions.count)
+        }
+
+        /// Gives the stream away: what it holds must not outlive its use in the next layer.
+        mutating func takeStream() -> ResidualStream {
+            defer { stream = nothing }
+            return stream
         }
 
         /// Lets go what the policy and the retirement rule drop.
