@@ -51,7 +51,7 @@ import Testing
     }
 
     private static func until(_ isSo: () throws -> Bool) async throws {
-        for _ in 0..<1000 {
+        for _ in 0..<6000 {
             if try isSo() { return }
             try await Task.sleep(for: .milliseconds(10))
         }
@@ -114,7 +114,8 @@ import Testing
         let stop = StopSignal()
         let script = """
             n=0; trap 'n=$((n+1))' \(name); echo ready
-            for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; [ $n -gt 0 ] && [ $i -gt 6 ] && break; done
+            i=0; while [ $n -eq 0 ] && [ $i -lt 3000 ]; do sleep 0.1; i=$((i+1)); done
+            for i in 1 2 3 4 5; do sleep 0.1; done
             echo "signals $n"; exit 5
             """
         async let codes = Self.run([script], stop: stop, log: log)
@@ -128,16 +129,17 @@ import Testing
         let log = Log()
         let stop = StopSignal()
         var policy = Self.quick
-        policy.hardLimit = .milliseconds(300)
+        // Longer than a busy machine takes to hand on a signal.
+        policy.hardLimit = .seconds(5)
         let counting = """
-            n=0; trap 'n=$((n+1)); [ $n -ge 2 ] && exit 143' TERM; echo ready
+            n=0; trap 'n=$((n+1)); echo "signal $n"; [ $n -ge 2 ] && exit 143' TERM; echo ready
             while true; do sleep 0.05; done
             """
         let deaf = "trap '' TERM INT; echo ready; while true; do sleep 0.05; done"
         async let codes = Self.run([counting, deaf], policy, stop: stop, log: log)
         try await Self.until { log.all.count == 2 }
         stop.request(signal: SIGTERM)
-        try await Task.sleep(for: .milliseconds(400))
+        try await Self.until { log.contains("signal 1") }
         stop.request(signal: SIGTERM)
         // The deaf one has no code of its own, and is not started again.
         #expect(await codes == [143])
