@@ -59,11 +59,7 @@ static struct {
 
 // Functions of the CUDA library.
 #define CUDA(F)                                                                                    \
-    F(int32_t, current_stream, aoti_torch_get_current_cuda_stream, (int32_t, void **))             \
-    F(int32_t, stream_guard, aoti_torch_create_cuda_stream_guard, (void *, int32_t, void **))      \
-    F(int32_t, stream_guard_end, aoti_torch_delete_cuda_stream_guard, (void *))                    \
-    F(int32_t, addmm_out, aoti_torch_cuda_addmm_out,                                               \
-      (ct_tensor, ct_tensor, ct_tensor, ct_tensor, double, double))
+    F(int32_t, current_stream, aoti_torch_get_current_cuda_stream, (int32_t, void **))
 static struct { CUDA(FIELD) } torch_cuda;
 static atomic_bool cuda_loaded;
 static atomic_bool loaded;
@@ -195,10 +191,3 @@ int64_t ct_live(int64_t change) { return live += change; }
     if (!atomic_load(&cuda_loaded)) return CT_NOT_LOADED
 
 int32_t ct_cuda_stream(int32_t device, void **stream) { CUDA_GUARD; return torch_cuda.current_stream(device, stream); }
-int32_t ct_cuda_use_stream(void *stream, int32_t device, void **guard) { CUDA_GUARD; return torch_cuda.stream_guard(stream, device, guard); }
-int32_t ct_cuda_leave_stream(void *guard) { CUDA_GUARD; return torch_cuda.stream_guard_end(guard); }
-
-int32_t ct_cuda_addmm(ct_tensor result, ct_tensor addend, ct_tensor left, ct_tensor right) {
-    CUDA_GUARD;
-    return torch_cuda.addmm_out(result, addend, left, right, 1, 1);
-}

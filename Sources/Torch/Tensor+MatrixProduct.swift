@@ -1,18 +1,7 @@
-import CTorch
-
 extension Tensor {
     /// self right, written over `output`; matrices.
     package func matmul(_ right: Tensor, into output: Tensor) throws(TorchError) {
         _ = try dispatchOne("aten::mm", "out", .tensor(self), .tensor(right), .tensor(output))
-    }
-
-    /// self + left right, over self's own memory where it lies on a GPU; [N, out] + [N, in] [in, out].
-    package func addingProduct(_ left: Tensor, _ right: Tensor) throws(TorchError) -> Tensor {
-        guard try device() != .cpu else { return try self + left.matmul(right) }
-        try check(
-            ct_cuda_addmm(handle.raw, handle.raw, left.handle.raw, right.handle.raw), "addmm_out",
-            self, left, right)
-        return self
     }
 
     /// Product of two e4m3 matrices, each row of the left and each column of the right with its scale.

@@ -20,7 +20,7 @@ package struct Weights {
     /// Element type the tensors are converted to.
     package let dtype: DType
     /// How linear layers keep their matrices.
-    package private(set) var format: ActivationFormat
+    package let format: ActivationFormat
     private var prefix = ""
 
     package init(
@@ -40,13 +40,6 @@ package struct Weights {
     package subscript(_ name: String) -> Weights {
         var weights = self
         weights.prefix = prefix.isEmpty ? name : "\(prefix).\(name)"
-        return weights
-    }
-
-    /// The same tensors for layers that keep them as they are.
-    package var asIs: Weights {
-        var weights = self
-        weights.format = .asIs
         return weights
     }
 
