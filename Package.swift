@@ -78,7 +78,7 @@ let package = Package(
             name: "Schema", path: "schema",
             resources: [
                 .embedInCode("sqlite_v001.sql"), .embedInCode("sqlite_v002.sql"),
-                .embedInCode("sqlite_v003.sql"),
+                .embedInCode("sqlite_v003.sql"), .embedInCode("sqlite_v004.sql"),
             ],
             swiftSettings: settings),
         .target(

@@ -23,5 +23,7 @@ package enum Schema {
             version: 2, sql: String(decoding: PackageResources.sqlite_v002_sql, as: UTF8.self)),
         Migration(
             version: 3, sql: String(decoding: PackageResources.sqlite_v003_sql, as: UTF8.self)),
+        Migration(
+            version: 4, sql: String(decoding: PackageResources.sqlite_v004_sql, as: UTF8.self)),
     ]
 }

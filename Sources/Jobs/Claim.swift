@@ -19,12 +19,13 @@ package struct WorkerInfo: Sendable {
 
 /// Which queued jobs a worker takes.
 package struct ClaimFilter: Sendable {
-    package var queue: String = "default"
+    /// Names of queues; empty: all of them.
+    package var queues: [String] = []
     /// Claim only jobs of this model (`configs.model_sha256`); `nil` claims any.
     package var modelSHA256: String?
 
-    package init(queue: String = "default", modelSHA256: String? = nil) {
-        self.queue = queue
+    package init(queues: [String] = [], modelSHA256: String? = nil) {
+        self.queues = queues
         self.modelSHA256 = modelSHA256
     }
 }
@@ -46,12 +47,19 @@ package struct Claim: Sendable {
     package var expected: String?
     package var timeout: Duration
     package var leaseUntil: Date
+    /// `jobs.dedupe_key`: sha256 of content, question, choices and config.
+    package var dedupeKey: String
+    package var customID: String?
+    package var queue: String
+    /// Workers that died of this job so far.
+    package var crashes: Int
 
     package init(
         job: JobID, attempt: AttemptID, number: Int, maxAttempts: Int, batch: String,
         video: VideoRecord, model: String, modelSHA256: String, optionsJSON: String,
         question: String, choices: [String]? = nil, expected: String? = nil, timeout: Duration,
-        leaseUntil: Date
+        leaseUntil: Date, dedupeKey: String, customID: String? = nil, queue: String = "default",
+        crashes: Int = 0
     ) {
         self.job = job
         self.attempt = attempt
@@ -67,6 +75,10 @@ package struct Claim: Sendable {
         self.expected = expected
         self.timeout = timeout
         self.leaseUntil = leaseUntil
+        self.dedupeKey = dedupeKey
+        self.customID = customID
+        self.queue = queue
+        self.crashes = crashes
     }
 }
 

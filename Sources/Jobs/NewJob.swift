@@ -77,6 +77,7 @@ package struct NewJob: Sendable {
     package var choices: [String]?
     package var expected: String?
     package var customID: String?
+    package var queue: String = "default"
     package var priority: Int = 0
     package var runAt: Date?
     package var held: Bool = false
@@ -88,7 +89,8 @@ package struct NewJob: Sendable {
 
     package init(
         video: VideoRecord, config: ConfigRecord, question: String, choices: [String]? = nil,
-        expected: String? = nil, customID: String? = nil, priority: Int = 0, runAt: Date? = nil,
+        expected: String? = nil, customID: String? = nil, queue: String = "default",
+        priority: Int = 0, runAt: Date? = nil,
         held: Bool = false, maxAttempts: Int = 3, maxCrashes: Int = 3,
         timeout: Duration = .seconds(3600), failure: Failure? = nil
     ) {
@@ -98,6 +100,7 @@ package struct NewJob: Sendable {
         self.choices = choices
         self.expected = expected
         self.customID = customID
+        self.queue = queue
         self.priority = priority
         self.runAt = runAt
         self.held = held

@@ -4,8 +4,12 @@ package import Foundation
 ///
 /// Every call that changes a claimed job carries the claim's fencing token (`AttemptID`), never only
 /// a job id: a worker that was rescued while it still ran cannot finish somebody else's attempt.
-/// Calls throw `QueueError`.
+/// Every call ends within a deadline of the back end's own and throws `QueueError`.
 package protocol QueueBackend: Sendable {
+    var capabilities: BackendCapabilities { get }
+    /// The file or URL for messages, without a password.
+    var title: String { get }
+
     // MARK: Enqueue
 
     /// Inserts the items in one transaction. Items whose `dedupeKey` a job that was not cancelled
@@ -22,12 +26,21 @@ package protocol QueueBackend: Sendable {
     func register(_ worker: WorkerInfo) async throws -> WorkerID
     func unregister(_ worker: WorkerID, reason: String) async throws
 
-    /// Claims the next job that may run now (priority, then `run_at`, then id). `nil` when there is
-    /// none.
-    func claim(_ worker: WorkerID, filter: ClaimFilter, lease: Duration) async throws -> Claim?
+    /// Claims the next job that may run now (priority, then `run_at`, then id) and up to `limit - 1`
+    /// further jobs of the same video, config and queue that may run now, too, in that order. A job
+    /// that crashed a worker before is claimed alone. Empty when there is none.
+    func claim(
+        _ worker: WorkerID, filter: ClaimFilter, limit: Int, lease: Duration
+    ) async throws -> [Claim]
+    /// The attempt is worked on from now on; of a worker that dies, started attempts take the blame.
+    ///
+    /// - Returns: `false` when the lease was lost
+    func start(_ attempt: AttemptID) async throws -> Bool
+    /// Prolongs the leases of all attempts that a worker has in hand, in one call on a connection of
+    /// its own.
     func heartbeat(
-        _ attempt: AttemptID, progress: Double?, stage: String?, lease: Duration
-    ) async throws -> HeartbeatReply
+        _ worker: WorkerID, _ live: [LiveAttempt], lease: Duration
+    ) async throws -> [AttemptID: HeartbeatReply]
 
     /// Job to `succeeded`, answer inserted, attempt closed: one transaction. Idempotent.
     func complete(_ attempt: AttemptID, _ answer: Answer) async throws -> Finish
@@ -36,20 +49,40 @@ package protocol QueueBackend: Sendable {
     func fail(_ attempt: AttemptID, _ failure: Failure, retryAt: Date?) async throws -> Finish
     /// Gives the job back without counting the attempt (interruption).
     func release(_ attempt: AttemptID, reason: String) async throws -> Finish
+    /// Notes where the attempt's log stands (`attempts.log_path`).
+    func noteLog(_ attempt: AttemptID, path: String) async throws
 
     /// Takes back jobs of workers that died (their lock is free) or whose lease ran out.
     func rescue() async throws -> [Rescued]
+    /// Takes in an answer that a worker wrote to its journal and could not store: it is stored unless
+    /// the job has one, is running, was cancelled or is unknown.
+    func readmit(_ answer: JournalledAnswer) async throws -> Readmission
+    /// Returns when there may be something new to claim, after `limit` at the latest.
+    func waitForWork(upTo limit: Duration) async throws
 
     // MARK: People
 
     func retry(_ selection: JobSelection) async throws -> Int
     func cancel(_ selection: JobSelection) async throws -> Int
+    /// Queued jobs to `held`.
+    func hold(_ selection: JobSelection) async throws -> Int
+    /// Held jobs to `queued`.
+    func unhold(_ selection: JobSelection) async throws -> Int
+    /// Sets the priority (-1000 to 1000, higher first) of held and queued jobs.
+    func prioritize(_ selection: JobSelection, priority: Int) async throws -> Int
+    /// Nothing of this queue is claimed any more; running jobs go on. Makes the queue if need be.
+    func pause(queue: String) async throws
+    func resume(queue: String) async throws
+    func queues() async throws -> [QueueRow]
+    /// Workers that have not stopped, and who held a job last.
+    func workers() async throws -> [WorkerRow]
     func status(batch: String?) async throws -> [BatchStatus]
     func list(_ selection: JobSelection, limit: Int) async throws -> [JobRow]
     func show(_ job: JobID) async throws -> JobDetail?
     func results(_ selection: JobSelection, limit: Int?) async throws -> [ResultRow]
     /// Number of jobs that may still run (queued or running) in the selection.
     func remaining(_ selection: JobSelection) async throws -> Int
+    func metrics() async throws -> QueueMetrics
 
     // MARK: Care
 
@@ -57,10 +90,26 @@ package protocol QueueBackend: Sendable {
     func maintain() async throws
     /// What `doctor` prints about the database.
     func check() async throws -> [Finding]
+    /// Deletes what ended before `Retention.before`, answers included. `isDry` only counts.
+    func prune(_ retention: Retention, isDry: Bool) async throws -> PruneReport
+    /// Writes a consistent copy into a new file; workers may go on meanwhile. Verified before it gets
+    /// its name.
+    func backup(to path: String) async throws
 }
 
 extension QueueBackend {
     package func knownVideo(
         path: String, sizeBytes: Int64, mtimeNanoseconds: Int64
     ) async throws -> VideoRecord? { nil }
+
+    /// One job, or `nil`.
+    package func claim(
+        _ worker: WorkerID, filter: ClaimFilter, lease: Duration
+    ) async throws -> Claim? {
+        try await claim(worker, filter: filter, limit: 1, lease: lease).first
+    }
+
+    package func waitForWork(upTo limit: Duration) async throws {
+        try? await Task.sleep(for: limit)
+    }
 }
