@@ -110,6 +110,9 @@ extension NewJob {
                 .invalid,
                 "\(video.path): the question has \(length) characters, expected 1 to 32768")
         }
+        guard !queue.isEmpty else {
+            throw QueueError(.invalid, "\(video.path): the queue has no name")
+        }
         guard priority >= -1000 && priority <= 1000 else {
             throw QueueError(
                 .invalid, "\(video.path): priority \(priority), expected -1000 to 1000")

@@ -44,34 +44,37 @@ extension MemoryQueue {
     }
 
     package func hold(_ selection: JobSelection) async throws -> Int {
-        try change(selection, in: [.queued]) { $0.phase = .held }
+        try change(selection, in: [.queued], "held") { $0.phase = .held }
     }
 
     package func unhold(_ selection: JobSelection) async throws -> Int {
-        try change(selection, in: [.held]) { $0.phase = .queued }
+        try change(selection, in: [.held], "unheld") { $0.phase = .queued }
     }
 
     package func prioritize(_ selection: JobSelection, priority: Int) async throws -> Int {
         guard priority >= -1000 && priority <= 1000 else {
             throw QueueError(.invalid, "priority \(priority), expected -1000 to 1000")
         }
-        return try change(selection, in: [.held, .queued]) { $0.priority = priority }
+        return try change(selection, in: [.held, .queued], "prioritized") { $0.priority = priority }
     }
 
     private func change(
-        _ selection: JobSelection, in states: Set<JobState>, _ body: (inout MemoryJob) -> Void
+        _ selection: JobSelection, in states: Set<JobState>, _ event: String,
+        _ body: (inout MemoryJob) -> Void
     ) throws(QueueError) -> Int {
-        try write { tables, _ in
+        try write { tables, now in
             let jobs = tables.selected(selection, states)
             for var job in jobs {
                 body(&job)
                 tables.jobs[job.id] = job
+                tables.record(event, job: job.id, now)
             }
             return jobs.count
         }
     }
 
     package func pause(queue: String) async throws {
+        guard !queue.isEmpty else { throw QueueError(.invalid, "the queue has no name") }
         try write { tables, now in
             var row = tables.queues[queue] ?? MemoryQueueRow()
             row.pausedAt = row.pausedAt ?? now
@@ -80,7 +83,12 @@ extension MemoryQueue {
     }
 
     package func resume(queue: String) async throws {
-        try write { tables, _ in tables.queues[queue]?.pausedAt = nil }
+        try write { tables, _ throws(QueueError) in
+            guard tables.queues[queue] != nil else {
+                throw QueueError(.invalid, "memory: there is no queue \(queue)")
+            }
+            tables.queues[queue]?.pausedAt = nil
+        }
     }
 
     package func remaining(_ selection: JobSelection) async throws -> Int {

@@ -91,7 +91,8 @@ extension MemoryTables {
             startedAt: MemoryTime.text(attempt.startedAt),
             endedAt: attempt.endedAt.map(MemoryTime.text), outcome: attempt.outcome,
             errorClass: attempt.errorClass, errorCode: attempt.errorCode,
-            errorMessage: attempt.errorMessage, stage: attempt.stage)
+            errorMessage: attempt.errorMessage, stage: attempt.stage,
+            begunAt: attempt.begunAt.map(MemoryTime.text), logPath: attempt.logPath)
     }
 }
 

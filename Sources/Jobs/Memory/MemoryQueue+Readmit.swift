@@ -11,8 +11,11 @@ extension MemoryQueue {
             }
             let isHere = tables.attempts[answer.attempt]?.job == job.id
             let attempt =
-                isHere ? answer.attempt : tables.addJournalAttempt(of: job, host: host, now)
+                isHere
+                ? answer.attempt
+                : tables.addJournalAttempt(of: job, host: host, answer.writtenAtMS, now)
             tables.answer(job, answer.answer, attempt, now)
+            tables.record("readmitted", job: job.id, attempt: attempt, now)
             return .stored
         }
     }
@@ -29,7 +32,7 @@ extension MemoryTables {
 
     /// An answer needs an attempt; the one that made it is not known here.
     fileprivate mutating func addJournalAttempt(
-        of job: MemoryJob, host: HostIdentity, _ now: Int64
+        of job: MemoryJob, host: HostIdentity, _ writtenAt: Int64, _ now: Int64
     ) -> AttemptID {
         let journal = workers.values.first { $0.name == "journal" && $0.info.host == host.host }
         let worker = journal?.id ?? newID()
@@ -37,13 +40,15 @@ extension MemoryTables {
             workers[worker] = MemoryWorker(
                 id: worker, name: "journal",
                 info: WorkerInfo(
-                    host: host.host, bootID: host.bootID, pid: 0, device: "journal", version: ""),
+                    host: host.host, bootID: host.bootID, pid: 0, device: "none", version: "journal"
+                ),
                 startedAt: now, lastSeenAt: now, stop: (now, "journal"), isAlive: false)
         }
         let attempt = newID()
         attempts[attempt] = MemoryAttempt(
-            id: attempt, job: job.id, worker: worker, number: job.attemptsMade + 1, startedAt: now,
-            heartbeatAt: now)
+            id: attempt, job: job.id, worker: worker, number: job.attemptsMade + 1,
+            startedAt: writtenAt,
+            heartbeatAt: writtenAt)
         return attempt
     }
 }

@@ -12,13 +12,9 @@ extension MemoryQueue {
                 return LostAttempt(attempt: attempt, isDead: isDead ?? false)
             }.sorted { $0.attempt.id < $1.attempt.id }
 
-            let groups = Dictionary(grouping: lost, by: \.attempt.worker)
-            return lost.compactMap { lost in
-                let group = groups[lost.attempt.worker] ?? []
-                let isBlamed =
-                    group.contains { $0.attempt.begunAt != nil }
-                    ? lost.attempt.begunAt != nil : lost.attempt.id == group.first?.attempt.id
-                return tables.takeBack(lost, isBlamed: isBlamed, now)
+            let guilty = Set(lost.map(\.attempt.worker)).flatMap { tables.guilty(of: $0) }
+            return lost.compactMap {
+                tables.takeBack($0, isBlamed: guilty.contains($0.attempt.id), now)
             }
         }
     }
@@ -37,6 +33,14 @@ private struct LostAttempt {
 }
 
 extension MemoryTables {
+    /// Which attempts are to blame when this worker dies.
+    fileprivate func guilty(of worker: WorkerID) -> [AttemptID] {
+        let inHand = jobs.values.compactMap(\.holder).compactMap { attempts[$0] }
+            .filter { $0.worker == worker }.sorted { $0.id < $1.id }
+        let begun = inHand.filter { $0.begunAt != nil }
+        return (begun.isEmpty ? Array(inHand.prefix(1)) : begun).map(\.id)
+    }
+
     fileprivate mutating func takeBack(
         _ lost: LostAttempt, isBlamed: Bool, _ now: Int64
     ) -> Rescued? {

@@ -1,4 +1,4 @@
-package import Foundation
+import Foundation
 
 extension MemoryQueue {
     package func register(_ worker: WorkerInfo) async throws -> WorkerID {
@@ -49,8 +49,11 @@ extension MemoryQueue {
 
     package func start(_ attempt: AttemptID) async throws -> Bool {
         try write { tables, now in
-            guard tables.holding(attempt) != nil else { return false }
-            tables.attempts[attempt]?.begunAt = tables.attempts[attempt]?.begunAt ?? now
+            guard tables.holding(attempt) != nil, var row = tables.attempts[attempt] else {
+                return false
+            }
+            row.begunAt = row.begunAt ?? now
+            tables.attempts[attempt] = row
             return true
         }
     }
