@@ -9,8 +9,13 @@ import Testing
 final class TemporaryFolder: Sendable {
     let path: String
 
-    init() throws {
-        path = NSTemporaryDirectory() + "zipvl-jobs-\(UUID().uuidString)"
+    /// - Parameter inMemory: for tests that make many queues and are not about the disk
+    init(inMemory: Bool = false) throws {
+        let memory = "/dev/shm/"
+        let isThere = FileManager.default.isWritableFile(atPath: memory)
+        path =
+            (inMemory && isThere ? memory : NSTemporaryDirectory())
+            + "zipvl-jobs-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 
@@ -26,9 +31,12 @@ final class TemporaryFolder: Sendable {
 
 /// A clock that a test moves.
 final class TestClock: Sendable {
-    private let time = Mutex<Int64>(1_700_000_000_000)
+    private static let start: Int64 = 1_700_000_000_000
+    private let time = Mutex(start)
     var now: Int64 { time.withLock { $0 } }
-    func advance(seconds: Int64) { time.withLock { $0 += seconds * 1000 } }
+    func advance(seconds: Int64) { advance(milliseconds: seconds * 1000) }
+    func reset() { time.withLock { $0 = Self.start } }
+    func advance(milliseconds: Int64) { time.withLock { $0 += milliseconds } }
 }
 
 /// A queue file of its own, with a clock that stands still until it is moved.

@@ -59,10 +59,14 @@ extension MemoryTables {
         report.videos = drop(&videos) { id, _ in !left.contains { $0.video == id } }
         report.configs = drop(&configs) { id, _ in !left.contains { $0.config == id } }
         report.workers = drop(&workers) { id, row in
-            row.stop.map { $0.at < before } == true && !busy.contains(id)
+            row.stop != nil && !busy.contains(id)
         }
-        report.events = events.count { $0.at < before }
-        events.removeAll { $0.at < before }
+        // Of a batch only what tells of its jobs.
+        let kept = events.filter {
+            !doomed.contains($0.job) && (retention.batch != nil || $0.at >= before)
+        }
+        report.events = events.count - kept.count
+        events = kept
         return report
     }
 }

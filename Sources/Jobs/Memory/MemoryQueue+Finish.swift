@@ -2,11 +2,12 @@ package import Foundation
 
 extension MemoryQueue {
     package func complete(_ attempt: AttemptID, _ answer: Answer) async throws -> Finish {
-        try write { tables, now in
+        try write { tables, now throws(QueueError) in
             guard let job = tables.holding(attempt) else {
                 let isStored = tables.answers.values.contains { $0.attempt == attempt }
                 return isStored ? .alreadyStored : tables.loseLease(attempt, now)
             }
+            try answer.refuseNonsense(job.id)
             tables.answer(job, answer, attempt, now)
             return .stored
         }
@@ -125,5 +126,16 @@ extension MemoryTables {
             attempts[attempt] = row
         }
         return .leaseLost
+    }
+}
+
+extension Answer {
+    func refuseNonsense(_ job: JobID) throws(QueueError) {
+        let counts = [attnFLOPsDense, attnFLOPsUsed, llmFLOPsDense, llmFLOPsUsed]
+        let ratio = keptTokenRatioMean ?? 0
+        let json = extraJSON.map { Data("[\($0)]".utf8) } ?? Data("[]".utf8)
+        guard counts.allSatisfy({ $0 >= 0 }), ratio >= 0 && ratio <= 1, !totalMS.isNaN,
+            (try? JSONSerialization.jsonObject(with: json)) != nil
+        else { throw QueueError(.invalid, "memory: the answer to job \(job) makes no sense") }
     }
 }

@@ -1,6 +1,6 @@
 extension MemoryQueue {
     package func readmit(_ answer: JournalledAnswer) async throws -> Readmission {
-        try write { tables, now in
+        try write { tables, now throws(QueueError) in
             guard let job = tables.job(of: answer) else { return .unknownJob }
             if tables.answers[job.id] != nil { return .alreadyAnswered }
             switch job.state {
@@ -9,6 +9,7 @@ extension MemoryQueue {
             case .succeeded: return .alreadyAnswered
             case .held, .queued, .failed: break
             }
+            try answer.answer.refuseNonsense(job.id)
             let isHere = tables.attempts[answer.attempt]?.job == job.id
             let attempt =
                 isHere
