@@ -13,6 +13,12 @@ enum BackendUnderTest: String, CaseIterable, Sendable, CustomTestStringConvertib
     /// Those that can run here.
     static let all: [BackendUnderTest] = allCases
 
+    /// Those that keep evaluations. The one in memory does not.
+    static let stores = all.filter { $0 != .memory }
+
+    /// Those whose rows can be moved.
+    static let transferable = all.filter { $0 != .memory }
+
     /// Runs `body` on an empty queue of its own.
     func run(_ body: (QueueUnderTest) async throws -> Void) async throws {
         let test = try await open()
@@ -25,7 +31,11 @@ enum BackendUnderTest: String, CaseIterable, Sendable, CustomTestStringConvertib
         try await test.close()
     }
 
-    func open() async throws -> QueueUnderTest {
+    func runStore(_ body: (any EvaluationStore) async throws -> Void) async throws {
+        try await run { try await body(#require($0.queue as? any EvaluationStore)) }
+    }
+
+    private func open() async throws -> QueueUnderTest {
         switch self {
         case .memory: try QueueUnderTest.memory()
         case .sqliteWAL: try QueueUnderTest.sqlite()

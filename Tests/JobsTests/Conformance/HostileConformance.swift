@@ -24,6 +24,7 @@ import Testing
             job.queue = text
             job.video.path = "/videos/\(text).mp4"
             job.video.probeError = text
+            job.config.fingerprint = "f2"
             job.config.model = text
             let spec = BatchSpec(name: text, source: text, specJSON: "{}")
             let id = try #require(try await test.queue.enqueue(spec, [job]).inserted.first)
