@@ -56,8 +56,9 @@ private struct Insertion {
     private(set) var report = EnqueueReport(inserted: [], reused: [], rejected: [])
 
     private var batchRow: Int64?
-    private var videoRows: [VideoRecord: Int64] = [:]
-    private var configRows: [ConfigRecord: Int64] = [:]
+    /// Rows as last written, by content and fingerprint: what was said last stands.
+    private var videoRows: [String: (video: VideoRecord, row: Int64)] = [:]
+    private var configRows: [String: (config: ConfigRecord, row: Int64)] = [:]
     private var queues: Set<String> = []
     private let find: Statement
     private let insert: Statement
@@ -138,7 +139,7 @@ private struct Insertion {
     }
 
     private mutating func row(for video: VideoRecord) throws -> Int64 {
-        if let known = videoRows[video] { return known }
+        if let known = videoRows[video.contentID], known.video == video { return known.row }
         let id = try Int64.fetchOne(
             db,
             sql: """
@@ -164,12 +165,12 @@ private struct Insertion {
                 video.frameCount, video.codec, video.container, video.probeError,
             ])
         guard let id else { throw QueueError(.unavailable, "\(video.path): no row was stored") }
-        videoRows[video] = id
+        videoRows[video.contentID] = (video, id)
         return id
     }
 
     private mutating func row(for config: ConfigRecord) throws -> Int64 {
-        if let known = configRows[config] { return known }
+        if let known = configRows[config.fingerprint], known.config == config { return known.row }
         // A fingerprint covers all that can change an answer; where the model lies may change.
         let id = try Int64.fetchOne(
             db,
@@ -183,7 +184,7 @@ private struct Insertion {
                 config.fingerprint, config.model, config.modelSHA256, config.optionsJSON,
             ])
         guard let id else { throw QueueError(.unavailable, "\(config.model): no row was stored") }
-        configRows[config] = id
+        configRows[config.fingerprint] = (config, id)
         return id
     }
 }
