@@ -219,6 +219,20 @@ import Testing
     }
 
     @Test(arguments: BackendUnderTest.all)
+    func `of copies of a file, and of a model, the last named is taken`(backend: BackendUnderTest)
+        async throws
+    {
+        try await backend.run { test in
+            var jobs = (0..<3).map { NewJob.sample(video: 1, question: "Question \($0)?") }
+            jobs[1].video.path = "/videos/copy.mp4"
+            jobs[1].config.model = "/models/copy"
+            let ids = try await test.enqueue(jobs)
+            #expect(try await test.row(ids[1]).video == "/videos/1.mp4")
+            #expect(try await test.queue.show(ids[1])?.model == "embedded")
+        }
+    }
+
+    @Test(arguments: BackendUnderTest.all)
     func `many processes that enqueue the same make each job once`(backend: BackendUnderTest)
         async throws
     {

@@ -160,6 +160,21 @@ import Testing
             let twin = try transferable(try await test.sibling())
             try await write(try await chunks(of: queue), into: twin)
             #expect(try await twin.transferSummary() == queue.transferSummary())
+            var lines = ""
+            for job in try await test.queue.list(JobSelection(), limit: 9).map(\.jobID) {
+                let detail = try #require(try await test.queue.show(job))
+                let attempt = try #require(detail.attempts.last).attemptID
+                let text = ContentIdentity.sha256(try #require(detail.answer).answer)
+                lines += "\(job)\t\(attempt)\t\(text)\t9300\t12\n"
+            }
+            let summary = try await queue.transferSummary()
+            #expect(summary.answersSHA256 == ContentIdentity.sha256(lines))
+            #expect(
+                summary.counts == [
+                    "batches": 1, "configs": 1, "videos": 2, "workers": 1, "queues": 1, "jobs": 2,
+                    "attempts": 2, "answers": 2, "events": 0, "evaluations": 0,
+                    "evaluation_items": 0, "evaluation_methods": 0, "evaluation_answers": 0,
+                ])
         }
     }
 
