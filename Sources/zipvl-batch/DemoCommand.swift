@@ -71,7 +71,7 @@ struct DemoCommand: AsyncParsableCommand {
         print(
             """
             The same from the database:
-            sqlite3 -header -column \(global.queuePath) "SELECT custom_id, question, answer, \
+            sqlite3 -header -column \(global.queueTitle) "SELECT custom_id, question, answer, \
             expected, correct FROM results"
             """)
     }

@@ -52,7 +52,7 @@ struct ProgressState {
             }
         let total = remaining.map { " of \(done + $0)" } ?? ""
         let text = what.split(whereSeparator: \.isNewline).joined(separator: " ")
-        return "[\(done)\(total)] job \(claim.job) \(name): \(text)"
+        return Printable.line("[\(done)\(total)] job \(claim.job) \(name): \(text)")
     }
 
     /// `[####------] 12 of 42, 1 failed, 310 videos/h, ETA 6 min, attention -41.2%  job 13 prefill 40%`

@@ -87,7 +87,7 @@ struct WorkCommand: AsyncParsableCommand {
         if code != 0 { throw ExitCode(code) }
     }
 
-    private func runFleet(_ gpus: GPUList, _ queue: SQLiteQueue) async throws {
+    private func runFleet(_ gpus: GPUList, _ queue: any QueueStore) async throws {
         var policy = FleetPolicy()
         policy.until = until?.date
         if let grace { policy.grace = grace.duration + .seconds(60) }
@@ -104,7 +104,7 @@ struct WorkCommand: AsyncParsableCommand {
         if code != 0 { throw ExitCode(code) }
     }
 
-    private func exitCode(_ summary: RunSummary, _ queue: SQLiteQueue) async throws -> Int32 {
+    private func exitCode(_ summary: RunSummary, _ queue: any QueueStore) async throws -> Int32 {
         if summary.claimed == 0, failIfEmpty { return CommandExit.nothingToDo }
         if summary.reason != .drained, try await queue.remaining(JobSelection()) > 0 {
             return CommandExit.workLeft
@@ -123,7 +123,7 @@ struct Working {
     var decoding = DecodingChoice()
     var sharesVideos = true
 
-    func run(_ queue: SQLiteQueue, _ options: RunnerOptions) async throws -> RunSummary {
+    func run(_ queue: any QueueStore, _ options: RunnerOptions) async throws -> RunSummary {
         _ = try device.loadTorch()
         let sampler = SamplerLaunch.start()
         let engine = LongVAEngine(
