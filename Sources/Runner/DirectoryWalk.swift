@@ -10,7 +10,7 @@ struct DirectoryWalk {
         case note(String)
     }
 
-    private struct Name {
+    fileprivate struct Name {
         var text: String
         var isFolder: Bool
         /// What is wrong with the name; it is not looked at then.
@@ -79,7 +79,8 @@ struct DirectoryWalk {
                     Name(
                         UnsafeBufferPointer(
                             start: bytes,
-                            count: strnlen(UnsafeRawPointer(bytes).assumingMemoryBound(to: CChar.self), 256)),
+                            count: strnlen(
+                                UnsafeRawPointer(bytes).assumingMemoryBound(to: CChar.self), 256)),
                         in: folder, type: type)
                 }
             }

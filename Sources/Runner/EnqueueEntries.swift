@@ -121,7 +121,8 @@ package struct EnqueueEntries {
         if let first = customIDs.insert(id, source: manifest.name, line: line.number) {
             throw JobFileError(
                 manifest.name, line.number,
-                "`custom_id` \(Printable.line(String(id.prefix(80)))) stands in line \(first) already")
+                "`custom_id` \(Printable.line(String(id.prefix(80)))) stands in line \(first) already"
+            )
         }
         return items
     }

@@ -81,7 +81,8 @@ final class InputLines {
         while let last = bytes.last, Self.isBlank(last) { bytes = bytes.dropLast() }
         bytes = bytes.drop(while: Self.isBlank)
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            return Line(number: number, problem: "is not UTF-8: " + Printable.bytes(bytes.prefix(80)))
+            return Line(
+                number: number, problem: "is not UTF-8: " + Printable.bytes(bytes.prefix(80)))
         }
         return Line(number: number, text: text)
     }

@@ -47,7 +47,7 @@ package struct Manifest: Sendable {
     }
 
     private func parsed(
-        _ line: String, _ error: (String) -> JobFileError
+        _ line: String, _ error: @escaping (String) -> JobFileError
     ) throws(JobFileError) -> [EnqueueItem] {
         guard line.utf8.first == UInt8(ascii: "{") else {
             guard format != .openai else { throw error("is not an object") }

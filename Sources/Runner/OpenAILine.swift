@@ -39,7 +39,8 @@ struct OpenAILine {
             throw fields.error("`body.messages[0].role`: expected user")
         }
         guard !message.isText("content"), let parts = try message.objects("content") else {
-            throw fields.error("`body.messages[0].content`: expected a list with a video and a text")
+            throw fields.error(
+                "`body.messages[0].content`: expected a list with a video and a text")
         }
         var video: String?
         var texts: [String] = []

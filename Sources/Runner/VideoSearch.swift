@@ -34,7 +34,8 @@ package struct VideoSearch: Sendable {
 
     /// - Parameter path: below the directory
     func isCandidate(_ path: String) -> Bool {
-        let name = path.utf8.lastIndex(of: UInt8(ascii: "/"))
+        let name =
+            path.utf8.lastIndex(of: UInt8(ascii: "/"))
             .map { String(path[path.utf8.index(after: $0)...]) } ?? path
         func matches(_ glob: String) -> Bool {
             fnmatch(glob, glob.utf8.contains(UInt8(ascii: "/")) ? path : name, 0) == 0

@@ -21,16 +21,16 @@ struct DemoCommand: AsyncParsableCommand {
         let file = try JobFile(
             contentsOf: try job ?? Self.findJobFile(),
             environment: ProcessInfo.processInfo.environment)
-        let found = try EnqueuePlan(file).find()
-        for note in found.notes { Terminal.complain("note: \(note)") }
+        let entries = try EnqueuePlan(file).entries()
         let configurations = try Configurations(.init(), file, on: device.kind)
         var template = Enqueuer.Template(configs: configurations.records)
         template.priority = file.priority
         let spec = BatchSpec(
             name: file.name, source: file.path,
             specJSON: try JSONLine.text(
-                BatchDescription(configurations, found.items, file.questions.map(\.text))))
-        try await Enqueuing(global: global).run(found.items, template, spec)
+                BatchDescription(configurations, file.questions.map(\.text))))
+        try await Enqueuing(global: global).run(
+            EnqueueCall(entries: entries, template: template, batch: spec))
 
         var working = RunnerOptions()
         working.drain = true
