@@ -14,8 +14,7 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Job file of the demo.", valueName: "file.yaml"))
     var job: String?
 
-    @Option(help: "How progress is shown.")
-    var progress = ProgressStyle.auto
+    @OptionGroup var limits: WorkOptions
 
     func run() async throws {
         let file = try JobFile(
@@ -32,10 +31,10 @@ struct DemoCommand: AsyncParsableCommand {
         try await Enqueuing(global: global).run(
             EnqueueCall(entries: entries, template: template, batch: spec))
 
-        var working = RunnerOptions()
+        var working = try limits.options(global)
         working.drain = true
         let queue = try global.openQueue()
-        let summary = try await Working(global: global, device: device, style: progress)
+        let summary = try await Working(global: global, device: device, options: limits)
             .run(queue, working)
         var selection = JobSelection()
         selection.batch = file.name

@@ -40,7 +40,7 @@ struct LogsCommand: AsyncParsableCommand {
             throw ValidationError("job \(detail.job.jobID): \(which)")
         }
         for attempt in attempts {
-            var log = try AttemptLog(attempt, of: detail.job.jobID, global)
+            var log = try AttemptLogFile(attempt, of: detail.job.jobID, global)
             guard log.exists else {
                 throw OutputError(
                     description: "\(log.path): cannot be read; it was written by \(attempt.worker)")
@@ -70,13 +70,13 @@ struct FollowCommand: AsyncParsableCommand {
 
     func run() async throws {
         let queue = try global.readQueue()
-        var log: AttemptLog?
+        var log: AttemptLogFile?
         var said = ""
         while true {
             let detail = try await JobDetail.named(id, in: queue, global)
             let job = detail.job
             if let attempt = detail.attempts.last, attempt.attemptID != log?.attempt {
-                log = try AttemptLog(attempt, of: job.jobID, global)
+                log = try AttemptLogFile(attempt, of: job.jobID, global)
             }
             let isOver = [.succeeded, .failed, .cancelled].contains(job.state)
             // A log on another machine is no reason to give up.
@@ -118,7 +118,7 @@ extension JobDetail {
 }
 
 /// The file that a worker writes about one attempt.
-struct AttemptLog {
+struct AttemptLogFile {
     let attempt: AttemptID
     let path: String
     private var offset: UInt64 = 0

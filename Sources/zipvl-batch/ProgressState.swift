@@ -12,6 +12,8 @@ struct ProgressState {
     var lastDrawn = ContinuousClock.now - .seconds(1)
     var isDrawn = false
     var hasEnded = false
+    /// Asked to show nothing, by SIGUSR2.
+    var isMuted = false
     private var begin: ContinuousClock.Instant?
     private var answered = 0
     private var attention = (used: 0.0, dense: 0.0)

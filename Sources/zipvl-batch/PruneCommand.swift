@@ -59,7 +59,8 @@ struct PruneCommand: AsyncParsableCommand {
         var retention = Retention(before: Date(timeIntervalSinceNow: -seconds), batch: batch)
         if !states.isEmpty { retention.states = states }
         let report = try await queue.prune(retention, isDry: dryRun)
-        if backup != nil { try await rotate(queue) }
+        // Answers that a backup has are kept nowhere else any more.
+        if backup != nil { _ = try await global.replayJournals(into: queue) }
         if global.json { return try JSONLine.print(report) }
         let counts = [
             (report.jobs, "jobs"), (report.answers, "answers"), (report.attempts, "attempts"),

@@ -31,13 +31,16 @@ struct ZipVLBatch: AsyncParsableCommand {
             """,
         version: Version.text,
         subcommands: [
-            EnqueueCommand.self, WorkCommand.self, AskCommand.self, StatusCommand.self,
+            EnqueueCommand.self, WorkCommand.self, RunCommand.self, AskCommand.self,
+            StatusCommand.self,
             ListCommand.self, ShowCommand.self, FollowCommand.self, LogsCommand.self,
             ResultsCommand.self, ExportCommand.self, WaitCommand.self, RetryCommand.self,
             CancelCommand.self, HoldCommand.self, UnholdCommand.self, PrioritizeCommand.self,
             PauseCommand.self, ResumeCommand.self, RescueCommand.self, InitCommand.self,
             MigrateCommand.self, BackupCommand.self, PruneCommand.self, MoveCommand.self,
-            LaunchCommand.self, EvalCommand.self, NiahCommand.self, InspectCommand.self,
+            MergeCommand.self,
+            MetricsCommand.self, LaunchCommand.self, EvalCommand.self, NiahCommand.self,
+            InspectCommand.self,
             MInferenceSearchCommand.self, DoctorCommand.self, DemoCommand.self,
             SamplerCommand.self,
         ])
