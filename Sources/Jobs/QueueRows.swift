@@ -73,12 +73,18 @@ package struct AttemptRow: Sendable, Codable {
     package var errorMessage: String?
     /// Where it failed.
     package var stage: String?
+    /// Of `attempts(_:)`.
+    package var jobID: JobID?
+    /// The worker's. Of `attempts(_:)`.
+    package var device: String?
+    /// When work on it began. Of `attempts(_:)`.
+    package var begunAt: String?
 
     package init(
         attemptID: AttemptID, number: Int, worker: String, startedAt: String,
         endedAt: String? = nil, outcome: String? = nil, errorClass: ErrorClass? = nil,
         errorCode: String? = nil, errorMessage: String? = nil,
-        stage: String? = nil
+        stage: String? = nil, jobID: JobID? = nil, device: String? = nil, begunAt: String? = nil
     ) {
         self.attemptID = attemptID
         self.number = number
@@ -90,6 +96,9 @@ package struct AttemptRow: Sendable, Codable {
         self.errorCode = errorCode
         self.errorMessage = errorMessage
         self.stage = stage
+        self.jobID = jobID
+        self.device = device
+        self.begunAt = begunAt
     }
 }
 
