@@ -80,6 +80,10 @@ package protocol QueueBackend: Sendable {
     func list(_ selection: JobSelection, limit: Int) async throws -> [JobRow]
     func show(_ job: JobID) async throws -> JobDetail?
     func results(_ selection: JobSelection, limit: Int?) async throws -> [ResultRow]
+    /// All attempts at the jobs of a selection, in the order of their ids.
+    func attempts(_ selection: JobSelection) async throws -> [AttemptRow]
+    /// What is known of the videos of a selection, by job.
+    func videos(_ selection: JobSelection) async throws -> [JobID: VideoRecord]
     /// Number of jobs that may still run (queued or running) in the selection.
     func remaining(_ selection: JobSelection) async throws -> Int
     func metrics() async throws -> QueueMetrics
@@ -101,6 +105,33 @@ extension QueueBackend {
     package func knownVideo(
         path: String, sizeBytes: Int64, mtimeNanoseconds: Int64
     ) async throws -> VideoRecord? { nil }
+
+    /// Asks for job after job; a back end that has a query for it is quicker, and knows devices.
+    package func attempts(_ selection: JobSelection) async throws -> [AttemptRow] {
+        var attempts: [AttemptRow] = []
+        for job in try await list(selection, limit: .max) {
+            for var attempt in try await show(job.jobID)?.attempts ?? [] {
+                attempt.jobID = job.jobID
+                attempts.append(attempt)
+            }
+        }
+        return attempts.sorted { $0.attemptID < $1.attemptID }
+    }
+
+    /// Asks for job after job; content, path, size and time only.
+    package func videos(_ selection: JobSelection) async throws -> [JobID: VideoRecord] {
+        var videos: [JobID: VideoRecord] = [:]
+        for job in try await list(selection, limit: .max) {
+            guard let columns = try await show(job.jobID)?.video,
+                let content = columns["content_id"]
+            else { continue }
+            videos[job.jobID] = VideoRecord(
+                contentID: content, path: columns["path"] ?? job.video,
+                sizeBytes: columns["size_bytes"].flatMap { Int64($0) } ?? 0,
+                mtimeNanoseconds: columns["mtime_ns"].flatMap { Int64($0) } ?? 0)
+        }
+        return videos
+    }
 
     /// One job, or `nil`.
     package func claim(

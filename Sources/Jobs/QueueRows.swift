@@ -73,18 +73,20 @@ package struct AttemptRow: Sendable, Codable {
     package var errorMessage: String?
     /// Where it failed.
     package var stage: String?
-    /// Of `attempts(_:)`.
-    package var jobID: JobID?
-    /// The worker's. Of `attempts(_:)`.
-    package var device: String?
-    /// When work on it began. Of `attempts(_:)`.
+    /// When work on it began; a companion may have ended before.
     package var begunAt: String?
+    /// File of its log.
+    package var logPath: String?
+    /// What it was an attempt at, and the device of its worker: given by `attempts(_:)`.
+    package var jobID: JobID?
+    package var device: String?
 
     package init(
         attemptID: AttemptID, number: Int, worker: String, startedAt: String,
         endedAt: String? = nil, outcome: String? = nil, errorClass: ErrorClass? = nil,
         errorCode: String? = nil, errorMessage: String? = nil,
-        stage: String? = nil, jobID: JobID? = nil, device: String? = nil, begunAt: String? = nil
+        stage: String? = nil, begunAt: String? = nil, logPath: String? = nil,
+        jobID: JobID? = nil, device: String? = nil
     ) {
         self.attemptID = attemptID
         self.number = number
@@ -96,9 +98,10 @@ package struct AttemptRow: Sendable, Codable {
         self.errorCode = errorCode
         self.errorMessage = errorMessage
         self.stage = stage
+        self.begunAt = begunAt
+        self.logPath = logPath
         self.jobID = jobID
         self.device = device
-        self.begunAt = begunAt
     }
 }
 

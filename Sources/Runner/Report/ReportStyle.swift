@@ -97,7 +97,7 @@ enum ReportStyle {
         .text{overflow-wrap:anywhere;white-space:pre-wrap;max-width:44ch}
         .clip{max-height:12em;overflow:auto}
         .path{overflow-wrap:anywhere}
-        .share{--v:0%;background:linear-gradient(var(--s2),var(--s2)) no-repeat right 10px bottom 4px/\
+        .share{--v:0;background:linear-gradient(var(--s2),var(--s2)) no-repeat right 10px bottom 4px/\
         calc((100% - 20px)*var(--v)) 2px}
         tr[hidden]{display:none}
         .t{display:block;width:96px;height:60px;border-radius:5px;background:var(--faint) center/cover \
