@@ -34,7 +34,7 @@ struct ZipVLBatch: AsyncParsableCommand {
             ListCommand.self, ShowCommand.self, ResultsCommand.self, ExportCommand.self,
             RetryCommand.self, CancelCommand.self, EvalCommand.self, NiahCommand.self,
             InspectCommand.self, MInferenceSearchCommand.self, DoctorCommand.self,
-            DemoCommand.self, SamplerCommand.self,
+            DemoCommand.self, SamplerCommand.self, ReportCommand.self,
         ])
 
     @OptionGroup(title: "Global options") var global: GlobalOptions

@@ -18,17 +18,18 @@ extension SQLiteQueue {
                         WHERE \(condition.sql))
                     ORDER BY t.attempt_id
                     """, arguments: condition.arguments)
-            return try Array(rows.map { row in
-                AttemptRow(
-                    attemptID: try row.value("attempt_id"), number: try row.value("number"),
-                    worker: try row.value("worker"), startedAt: try row.value("started"),
-                    endedAt: try row.optional("ended"), outcome: try row.optional("outcome"),
-                    errorClass: try row.errorClass(), errorCode: try row.optional("error_code"),
-                    errorMessage: try row.optional("error_message"),
-                    stage: try row.optional("stage"), begunAt: try row.optional("begun"),
-                    logPath: try row.optional("log_path"), jobID: try row.value("job_id"),
-                    device: try row.optional("device"))
-            })
+            return try Array(
+                rows.map { row in
+                    AttemptRow(
+                        attemptID: try row.value("attempt_id"), number: try row.value("number"),
+                        worker: try row.value("worker"), startedAt: try row.value("started"),
+                        endedAt: try row.optional("ended"), outcome: try row.optional("outcome"),
+                        errorClass: try row.errorClass(), errorCode: try row.optional("error_code"),
+                        errorMessage: try row.optional("error_message"),
+                        stage: try row.optional("stage"), begunAt: try row.optional("begun"),
+                        logPath: try row.optional("log_path"), jobID: try row.value("job_id"),
+                        device: try row.optional("device"))
+                })
         }
     }
 

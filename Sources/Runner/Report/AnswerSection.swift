@@ -54,12 +54,14 @@ enum AnswerSection {
 
         var titles: [HTML] {
             var titles: [HTML] = [
-                "<th class=\"n\">job</th>", "<th>video</th>", "<th>question</th>", "<th>answer</th>",
+                "<th class=\"n\">job</th>", "<th>video</th>", "<th>question</th>",
+                "<th>answer</th>",
             ]
             if showsExpected { titles.append("<th>expected</th>") }
             if showsMethod { titles.append("<th>method</th>") }
             return titles + [
-                "<th class=\"n\">attention<br />saved</th>", "<th class=\"n\">KV cache<br />saved</th>",
+                "<th class=\"n\">attention<br />saved</th>",
+                "<th class=\"n\">KV cache<br />saved</th>",
                 "<th class=\"n\">time</th>",
                 "<th class=\"n\">peak<br />memory</th>",
             ]

@@ -36,7 +36,8 @@ enum ComparisonSection {
     private static func unpaired(_ comparison: ReportComparison) -> String {
         var text = ""
         if comparison.unpaired > 0 {
-            text += "; \(ReportFigures.count(comparison.unpaired, "answer")) without one in the baseline"
+            text +=
+                "; \(ReportFigures.count(comparison.unpaired, "answer")) without one in the baseline"
         }
         if comparison.ambiguous > 0 {
             text +=
@@ -114,7 +115,9 @@ enum ComparisonSection {
     /// The questions that only one side got right.
     private static func changed(_ comparison: ReportComparison) -> HTML {
         let pairs = comparison.pairs.filter {
-            guard let mine = $0.answer.correct, let other = $0.baseline.correct else { return false }
+            guard let mine = $0.answer.correct, let other = $0.baseline.correct else {
+                return false
+            }
             return mine != other
         }
         guard !pairs.isEmpty else { return "" }

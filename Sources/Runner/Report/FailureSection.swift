@@ -119,7 +119,9 @@ enum Excerpt {
     static func of(_ text: String, limit: Int) -> HTML {
         // In scalars: one character may be any number of them.
         let scalars = text.unicodeScalars
-        guard let end = scalars.index(scalars.startIndex, offsetBy: limit, limitedBy: scalars.endIndex),
+        guard
+            let end = scalars.index(
+                scalars.startIndex, offsetBy: limit, limitedBy: scalars.endIndex),
             end != scalars.endIndex
         else { return "\(text)" }
         let rest = scalars.distance(from: end, to: scalars.endIndex)

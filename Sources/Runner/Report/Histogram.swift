@@ -55,9 +55,10 @@ struct HistogramFigure {
         let x = PlotScale(
             values: (histogram.start - margin)...(histogram.end + margin), start: Self.left,
             end: Self.right)
-        let highest = (0..<histogram.bins).map { bin in
-            histogram.counts.reduce(0) { $0 + $1[bin] }
-        }.max() ?? 1
+        let highest =
+            (0..<histogram.bins).map { bin in
+                histogram.counts.reduce(0) { $0 + $1[bin] }
+            }.max() ?? 1
         let y = PlotScale(values: 0...Double(max(highest, 1)), start: Self.bottom, end: Self.top)
         let count = histogram.counts.joined().reduce(0, +)
         return """

@@ -29,6 +29,12 @@ package struct ReportAnswer: Sendable {
     package var warnings: [String]
     package var attemptsMade: Int
 
+    package init(_ row: ResultRow, videos: [JobID: VideoRecord]) {
+        var video: VideoRecord?
+        if case .integer(let job) = row["job_id"] { video = videos[job] }
+        self.init(row, video: video)
+    }
+
     /// Columns that are missing or of another type count as unknown, never as an error.
     package init(_ row: ResultRow, video record: VideoRecord?) {
         let values = Dictionary(
@@ -87,7 +93,9 @@ package struct ReportAnswer: Sendable {
 
     private static func warnings(_ text: String?) -> [String] {
         guard let text, !text.isEmpty else { return [] }
-        if let list = try? JSONDecoder().decode([String].self, from: Data(text.utf8)) { return list }
+        if let list = try? JSONDecoder().decode([String].self, from: Data(text.utf8)) {
+            return list
+        }
         return [text]
     }
 

@@ -5,10 +5,8 @@ package import Jobs
 package struct ReportContent: Sendable {
     /// The batch, or `nil` for all of the queue.
     package var batch: String?
-    /// Path or URL of the queue, without a password.
+    /// Path or URL of the queue, without a password: also what commands to copy name.
     package var queue: String
-    /// What `--queue` must be given in commands to copy.
-    package var queueArgument: String
     package var version: String
     package var madeAt: Date
     /// Of the batches that the report is about.
@@ -20,6 +18,8 @@ package struct ReportContent: Sendable {
     package var attempts: [AttemptRow] = []
     /// By content id.
     package var thumbnails: [String: Thumbnail] = [:]
+    /// Videos of the answers, by job.
+    package var videos: [JobID: VideoRecord] = [:]
     package var showsThumbnails = true
     package var baseline: Baseline?
     /// What the reader should know of how the report was made.
@@ -27,12 +27,9 @@ package struct ReportContent: Sendable {
     /// Most rows of the table of answers. Numbers are of all of them.
     package var answerLimit = 10_000
 
-    package init(
-        batch: String?, queue: String, queueArgument: String, version: String, madeAt: Date
-    ) {
+    package init(batch: String?, queue: String, version: String, madeAt: Date) {
         self.batch = batch
         self.queue = queue
-        self.queueArgument = queueArgument
         self.version = version
         self.madeAt = madeAt
     }

@@ -42,7 +42,8 @@ enum ReportFigures {
 
     /// "1.25 PFLOP"
     static func flops(_ value: Double) -> String {
-        scaled(value, 1000, ["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP", "ZFLOP"])
+        scaled(
+            value, 1000, ["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP", "ZFLOP"])
     }
 
     /// "3.50 GiB"

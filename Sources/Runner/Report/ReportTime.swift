@@ -23,7 +23,7 @@ enum ReportTime {
     /// "03-01"
     static func date(_ seconds: Double) -> String { String(iso(seconds).dropFirst(5).prefix(5)) }
 
-    private static func iso(_ seconds: Double) -> String {
+    static func iso(_ seconds: Double) -> String {
         Date(timeIntervalSince1970: seconds).formatted(Date.ISO8601FormatStyle())
     }
 }

@@ -11,7 +11,7 @@ struct RetryCommandLine {
 
     init(_ group: FailureGroup, among groups: [FailureGroup], _ content: ReportContent) {
         let begin =
-            "zipvl-batch " + ShellWord.option("--queue", content.queueArgument) + " retry"
+            "zipvl-batch " + ShellWord.option("--queue", content.queue) + " retry"
         let isWholeClass = !groups.contains {
             $0.errorClass == group.errorClass && $0.code != group.code
         }

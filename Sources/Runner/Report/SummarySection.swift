@@ -112,7 +112,8 @@ enum SummarySection {
         let span = TimeSpan(content.attempts, now: content.madeAt)
         let mean =
             content.answers.isEmpty
-            ? "" : ReportFigures.time(
+            ? ""
+            : ReportFigures.time(
                 milliseconds: summary.totalMS / Double(content.answers.count)) + " an answer"
         cards.append(
             card(

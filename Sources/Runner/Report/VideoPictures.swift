@@ -16,7 +16,8 @@ struct VideoPictures {
             places[video.key] = place
             // Base64 and a known type: nothing here comes as text from outside.
             let type = video.value.type == "image/jpeg" ? "image/jpeg" : "image/png"
-            rules += ".v\(place){background-image:url(data:\(type);base64,"
+            rules +=
+                ".v\(place){background-image:url(data:\(type);base64,"
                 + video.value.data.base64EncodedString() + ")}\n"
         }
         self.places = places
