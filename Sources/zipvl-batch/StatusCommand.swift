@@ -26,6 +26,9 @@ struct StatusCommand: AsyncParsableCommand {
     var untilDone = false
 
     func validate() throws {
+        if let watch, !watch.isSensible {
+            throw ValidationError("--watch \(watch): expected 0.1 to 86400 seconds")
+        }
         if untilDone && watch == nil { throw ValidationError("--until-done needs --watch") }
     }
 
@@ -55,9 +58,11 @@ struct WatchInterval: ExpressibleByArgument, CustomStringConvertible {
     private init(seconds: Double?) { self.seconds = seconds }
 
     init?(argument: String) {
-        guard let seconds = Double(argument), seconds >= 0.1, seconds <= 86400 else { return nil }
+        guard let seconds = Double(argument) else { return nil }
         self.seconds = seconds
     }
+
+    var isSensible: Bool { seconds.map { (0.1...86400).contains($0) } ?? true }
 
     var description: String {
         seconds.map { "\($0)" } ?? "2 on a terminal, 30 elsewhere"

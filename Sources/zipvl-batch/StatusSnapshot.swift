@@ -28,7 +28,9 @@ struct StatusSnapshot {
         running = Dictionary(
             try await queue.list(selection, limit: 10_000).map { ($0.jobID, $0) },
             uniquingKeysWith: { first, _ in first })
-        if let oldest {
+        if batches.allSatisfy({ $0.ready + $0.retrying == 0 }) {
+            oldestQueuedSeconds = nil
+        } else if let oldest {
             oldestQueuedSeconds = oldest
         } else {
             oldestQueuedSeconds = try await queue.metrics().oldestQueuedSeconds
@@ -47,6 +49,16 @@ struct StatusSnapshot {
     var finished: Int { sum { $0.succeeded + $0.failed } }
     var jobs: Int { finished + remaining + sum { $0.held + $0.cancelled } }
     var paused: [QueueRow] { queues.filter(\.isPaused) }
+
+    /// The time of day here, "22:05:09".
+    var clock: String {
+        let format: Date.FormatString = """
+            \(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased)):\
+            \(minute: .twoDigits):\(second: .twoDigits)
+            """
+        return at.formatted(
+            Date.VerbatimFormatStyle(format: format, timeZone: .current, calendar: .current))
+    }
 
     func printJSON() throws {
         try batches.forEach { try JSONLine.print($0) }

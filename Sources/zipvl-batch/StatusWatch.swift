@@ -31,8 +31,7 @@ struct StatusWatch {
             if json {
                 try snapshot.printJSON()
             } else if let screen {
-                let clock = snapshot.at.formatted(date: .omitted, time: .standard)
-                let head = Printable.line("\(snapshot.title)  \(clock)  Ctrl-C ends this")
+                let head = Printable.line("\(snapshot.title)  \(snapshot.clock)  Ctrl-C ends this")
                 screen.draw([head, ""] + text.lines(width: screen.width))
             } else {
                 print(text.line)

@@ -100,7 +100,7 @@ enum AnswerSection {
             let batch: HTML =
                 showsBatch ? "<div class=\"soft small\">\(answer.batch)</div>" : ""
             return """
-                <td class="path">\(videos.picture(of: answer.contentID))\
+                <td class="video">\(videos.picture(of: answer.contentID))\
                 <span title="\(answer.video)">\(VideoName.of(answer.video))</span>\(batch)</td>
                 """
         }
@@ -139,14 +139,22 @@ enum AnswerSection {
         }
 
         private func time(_ answer: ReportAnswer) -> HTML {
-            let parts = [
+            let all: [(name: String, value: Double?)] = [
                 ("frames", answer.decodeMS), ("vision", answer.visionMS),
                 ("prefill", answer.prefillMS), ("text", answer.generateMS),
-            ].compactMap { name, value in
-                value.map { "<br />\(name) \(ReportFigures.time(milliseconds: $0))" as HTML }
+            ]
+            func text(_ name: String, _ value: Double) -> String {
+                "\(name) \(ReportFigures.time(milliseconds: value))"
+            }
+            let title = all.compactMap { part in part.value.map { text(part.name, $0) } }
+            // What took a while; the rest shows when it is pointed at.
+            let parts = all.compactMap { part -> HTML? in
+                guard let value = part.value, value >= 0.05 * answer.totalMS else { return nil }
+                return "<br />\(text(part.name, value))"
             }
             return """
-                <td class="n" data-v="\(ReportFigures.pixels(answer.totalMS))">\
+                <td class="n" data-v="\(ReportFigures.pixels(answer.totalMS))" \
+                title="\(title.joined(separator: ", "))">\
                 \(ReportFigures.time(milliseconds: answer.totalMS))\
                 <span class="soft small">\(parts)</span></td>
                 """

@@ -46,7 +46,7 @@ struct HistogramFigure {
     var series: [[Double]]
 
     private static let (width, height) = (520.0, 210.0)
-    private static let (left, right, top, bottom) = (40.0, 508.0, 22.0, 180.0)
+    private static let (left, right, top, bottom) = (40.0, 496.0, 22.0, 180.0)
 
     /// Empty without values.
     var html: HTML {
@@ -59,7 +59,10 @@ struct HistogramFigure {
             (0..<histogram.bins).map { bin in
                 histogram.counts.reduce(0) { $0 + $1[bin] }
             }.max() ?? 1
-        let y = PlotScale(values: 0...Double(max(highest, 1)), start: Self.bottom, end: Self.top)
+        let step = max(1, PlotScale.step(over: Double(highest), atMost: 4))
+        let y = PlotScale(
+            values: 0...(Double(highest) / step).rounded(.up) * step, start: Self.bottom,
+            end: Self.top)
         let count = histogram.counts.joined().reduce(0, +)
         return """
             <div class="card"><h3>\(title)</h3>

@@ -44,7 +44,7 @@ enum ReportStyle {
         .badge.warn{background:var(--warnbg);color:var(--warn)}
         .yes,.no{border-radius:5px;padding:0 6px;font-weight:600;font-size:12.5px;white-space:nowrap}
         .card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:14px 16px}
-        .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(215px,1fr));gap:12px;\
+        .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(178px,1fr));gap:12px;\
         margin-top:12px}
         .cards .label{color:var(--soft);font-size:13px}
         .cards .big{font-size:25px;font-weight:650;letter-spacing:-.01em;line-height:1.3;\
@@ -96,14 +96,15 @@ enum ReportStyle {
         th[aria-sort=descending]::after{content:" ▼"}
         .text{overflow-wrap:anywhere;white-space:pre-wrap;max-width:44ch}
         .clip{max-height:12em;overflow:auto}
-        .path{overflow-wrap:anywhere}
-        .share{--v:0;background:linear-gradient(var(--s2),var(--s2)) no-repeat right 10px bottom 4px/\
-        calc((100% - 20px)*var(--v)) 2px}
+        .path,.video{overflow-wrap:anywhere}
+        .share{--v:0;background:linear-gradient(var(--s2),var(--s2)) no-repeat right 10px top 30px/\
+        calc((100% - 20px)*var(--v)) 3px}
         tr[hidden]{display:none}
-        .t{display:block;width:96px;height:60px;border-radius:5px;background:var(--faint) center/cover \
+        td.video{width:132px;min-width:112px;font-size:12.5px;line-height:1.3}
+        .t{display:block;width:96px;height:54px;border-radius:5px;background:var(--faint) center/cover \
         no-repeat;position:relative;overflow:hidden;margin-bottom:4px;print-color-adjust:exact;\
         -webkit-print-color-adjust:exact}
-        .t.none::after{content:"";position:absolute;left:42px;top:21px;border:9px solid transparent;\
+        .t.none::after{content:"";position:absolute;left:42px;top:18px;border:9px solid transparent;\
         border-left:14px solid var(--queued);border-right:0}
         .grid2{display:grid;grid-template-columns:auto auto auto;gap:0;width:max-content;font-size:13.5px}
         .grid2 span{padding:7px 14px;border-bottom:1px solid var(--line);text-align:right;\
@@ -159,7 +160,8 @@ enum ReportStyle {
         .scroll{overflow:visible}
         .clip{max-height:none;overflow:visible}
         table{font-size:8.5pt}th{font-size:8pt}th,td{padding:4px 5px}
-        .t{width:64px;height:40px}.t.none::after{left:26px;top:11px}
+        .t{width:64px;height:36px}.t.none::after{left:26px;top:9px}
+        td.video{width:auto;min-width:0;font-size:7.5pt}
         .two{grid-template-columns:1fr 1fr}
         }
         @media (max-width:620px){main{padding:18px 12px 40px}.two{grid-template-columns:1fr}}
