@@ -44,7 +44,7 @@ struct StatusCommand: AsyncParsableCommand {
     private func show(_ snapshot: StatusSnapshot) throws {
         if global.json { return try snapshot.printJSON() }
         let text = StatusText(snapshot, rate: nil)
-        print(text.lines(width: Terminal.width(of: 1)).joined(separator: "\n"))
+        Terminal.print(text.lines(width: Terminal.width(of: 1)).joined(separator: "\n"))
     }
 }
 

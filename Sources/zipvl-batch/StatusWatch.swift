@@ -34,7 +34,7 @@ struct StatusWatch {
                 let head = Printable.line("\(snapshot.title)  \(snapshot.clock)  Ctrl-C ends this")
                 screen.draw([head, ""] + text.lines(width: screen.width))
             } else {
-                print(text.line)
+                Terminal.print(text.line)
             }
             // Whoever reads along is not kept waiting.
             fflush(nil)
