@@ -1,0 +1,45 @@
+/// How savings, memory and times spread over answers.
+enum DistributionSection {
+    static func body(_ content: ReportContent) -> HTML {
+        let methods = content.methods
+        guard !methods.isEmpty else { return "" }
+        func values(_ value: (ReportAnswer) -> Double?) -> [[Double]] {
+            methods.map { $0.answers.compactMap(value) }
+        }
+        let hasDevice = content.answers.contains { $0.peakDeviceMiB != nil }
+        let figures = [
+            HistogramFigure(
+                title: "Attention FLOPs saved", format: Self.percent,
+                series: values(\.attnSavedPct)),
+            HistogramFigure(
+                title: "KV cache saved", format: Self.percent, series: values(\.kvSavedPct)),
+            HistogramFigure(
+                title: hasDevice ? "Peak device memory" : "Peak host memory",
+                format: { ReportFigures.mebibytes($0) },
+                series: values(hasDevice ? \.peakDeviceMiB : \.peakHostMiB)),
+            HistogramFigure(
+                title: "Time of an answer", format: { ReportFigures.time(milliseconds: $0) },
+                series: values(\.totalMS)),
+        ]
+        return """
+            \(legend(methods))
+            <div class="two">
+            \(figures.map(\.html))
+            </div>
+            """
+    }
+
+    private static func percent(_ value: Double) -> String {
+        let isWhole = abs(value - value.rounded()) < 1e-6
+        return ReportFigures.decimal(value, isWhole ? 0 : 1) + " %"
+    }
+
+    /// Which colour is which method, where there are several.
+    private static func legend(_ methods: [ReportMethod]) -> HTML {
+        guard methods.count > 1 else { return "" }
+        let entries = methods.enumerated().map { index, method -> HTML in
+            "<span><i class=\"s\(index % 8)\"></i>\(method.label)</span>\n"
+        }
+        return "<p class=\"legend\">\(entries)</p>"
+    }
+}
