@@ -66,8 +66,8 @@ extension Reliability {
                 // Not after each kill, so that kills also meet workers that take jobs back.
                 guard hits % 4 == 0 else { continue }
                 try await eventually("job \(orphan.job) was taken back", within: .seconds(60)) {
-                    let attempts = try await store.queue.show(orphan.job)?.attempts ?? []
-                    return attempts.contains {
+                    let detail = try #require(try await store.queue.show(orphan.job))
+                    return detail.attempts.contains {
                         $0.attemptID == orphan.attempt && $0.outcome != nil
                     }
                 }

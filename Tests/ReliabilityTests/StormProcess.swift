@@ -1,5 +1,6 @@
 import Foundation
 import Jobs
+import Testing
 
 /// A `storm-worker` process and what it has written down.
 struct StormProcess: Sendable {
