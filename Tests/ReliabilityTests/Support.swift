@@ -7,7 +7,8 @@ import Testing
 /// outcome, never how long that took: the limit only ends a test that would hang.
 func eventually(
     _ what: @autoclosure () -> String, within limit: Duration = .seconds(120),
-    location: SourceLocation = #_sourceLocation, _ isSo: () async throws -> Bool
+    location: SourceLocation = #_sourceLocation, isolation: isolated (any Actor)? = #isolation,
+    _ isSo: () async throws -> Bool
 ) async throws {
     let end = ContinuousClock.now + limit
     while try await !isSo() {

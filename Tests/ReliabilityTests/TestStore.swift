@@ -102,5 +102,11 @@ final class TestStore: Sendable {
         }
     }
 
+    /// Ends a connection of some worker to the server.
+    func cutConnection() async throws -> Bool { false }
+
+    /// Starts the server again when it has ended (its disk was full).
+    func keepServing() async throws {}
+
     func remaining() async throws -> Int { try await queue.remaining(JobSelection()) }
 }
