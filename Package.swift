@@ -124,7 +124,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["KernelEmulation", "Torch"],
             path: "Tests/TestSupport", swiftSettings: settings),
         .target(
-            name: "QueueTestSupport", dependencies: ["Jobs"], path: "Tests/QueueTestSupport",
+            name: "QueueTestSupport", dependencies: ["CPostgres"], path: "Tests/QueueTestSupport",
             swiftSettings: settings),
         .testTarget(
             name: "TorchTests", dependencies: ["TestSupport", "Torch"], swiftSettings: settings),
@@ -155,6 +155,12 @@ let package = Package(
                 "storm-worker", crypto, grdb,
             ],
             swiftSettings: settings),
+        .testTarget(
+            name: "ReliabilityTests",
+            dependencies: [
+                "Jobs", "QueueTestSupport", "storm-worker", "zipvl-batch", crypto, grdb,
+            ],
+            exclude: ["README.md", "slurm"], swiftSettings: settings),
         .testTarget(
             name: "CommandTests", dependencies: ["TestSupport", "zipvl-batch"],
             swiftSettings: settings),
