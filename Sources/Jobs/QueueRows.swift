@@ -73,12 +73,16 @@ package struct AttemptRow: Sendable, Codable {
     package var errorMessage: String?
     /// Where it failed.
     package var stage: String?
+    /// When work on it began; a companion may have ended before.
+    package var begunAt: String?
+    /// File of its log.
+    package var logPath: String?
 
     package init(
         attemptID: AttemptID, number: Int, worker: String, startedAt: String,
         endedAt: String? = nil, outcome: String? = nil, errorClass: ErrorClass? = nil,
         errorCode: String? = nil, errorMessage: String? = nil,
-        stage: String? = nil
+        stage: String? = nil, begunAt: String? = nil, logPath: String? = nil
     ) {
         self.attemptID = attemptID
         self.number = number
@@ -90,6 +94,8 @@ package struct AttemptRow: Sendable, Codable {
         self.errorCode = errorCode
         self.errorMessage = errorMessage
         self.stage = stage
+        self.begunAt = begunAt
+        self.logPath = logPath
     }
 }
 

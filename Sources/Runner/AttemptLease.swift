@@ -30,26 +30,30 @@ final class AttemptLease: Sendable {
         state.withLock { ($0.stage, $0.progress) = (stage, progress) }
     }
 
-    func start(_ queue: any QueueBackend, _ options: RunnerOptions, _ clock: RunnerClock) {
+    func start(
+        _ queue: any QueueBackend, as worker: WorkerID, _ options: RunnerOptions,
+        _ clock: RunnerClock
+    ) {
         heart.set(
             Task {
                 while !Task.isCancelled, takenAway.value == nil {
                     await clock.sleep(options.heartbeat)
                     if Task.isCancelled { return }
-                    await beat(queue, options.lease, clock)
+                    await beat(queue, worker, options.lease, clock)
                 }
             })
     }
 
-    private func beat(_ queue: any QueueBackend, _ lease: Duration, _ clock: RunnerClock) async {
+    private func beat(
+        _ queue: any QueueBackend, _ worker: WorkerID, _ lease: Duration, _ clock: RunnerClock
+    ) async {
         let (stage, progress) = state.withLock { ($0.stage, $0.progress) }
         do {
-            switch try await queue.heartbeat(
-                claim.attempt, progress: progress, stage: stage, lease: lease)
-            {
+            let live = LiveAttempt(claim.attempt, progress: progress, stage: stage)
+            switch try await queue.heartbeat(worker, [live], lease: lease)[claim.attempt] {
             case .ok(let leaseUntil): state.withLock { $0.until = leaseUntil }
             case .cancelRequested: takenAway.set(.cancelRequested)
-            case .lost: takenAway.set(.leaseLost)
+            case .lost, nil: takenAway.set(.leaseLost)
             }
         } catch {
             // The queue may be back at the next beat. Until the lease has run out nobody else has

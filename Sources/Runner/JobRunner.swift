@@ -79,7 +79,7 @@ package actor JobRunner<Engine: JobEngine> {
     ) async -> PreparedJob? {
         while let claim = await claimNext(id, stop, after: done) {
             let lease = AttemptLease(claim)
-            lease.start(queue, options, clock)
+            lease.start(queue, as: id, options, clock)
             lease.note(stage: "decode", progress: 0)
             let started = ContinuousClock.now
             let run = await supervise(
@@ -106,6 +106,13 @@ package actor JobRunner<Engine: JobEngine> {
         if stop.isRequested || fatal != nil {
             // Prepared beside the job in hand, never begun.
             return await settle(lease, Interruption.stopped)
+        }
+        do {
+            guard try await queue.start(claim.attempt) else {
+                return await settle(lease, Interruption.leaseLost)
+            }
+        } catch {
+            observer?.handle(.notice("\(error)"))
         }
         observer?.handle(.started(claim))
         let run = await supervise(

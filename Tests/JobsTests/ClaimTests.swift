@@ -107,19 +107,19 @@ import Testing
         try await test.enqueue(1)
         let claim = try await test.claim(try await test.worker())
         test.clock.advance(seconds: 50)
-        let reply = try await test.queue.heartbeat(
-            claim.attempt, progress: 0.5, stage: "prefill", lease: .seconds(60))
+        let reply = try await test.beat(
+            claim, progress: 0.5, stage: "prefill")
         #expect(reply == .ok(leaseUntil: Date(milliseconds: test.clock.now + 60_000)))
         let row = try #require(try await test.queue.list(JobSelection(), limit: 1).first)
         #expect(row.progress == 0.5 && row.stage == "prefill" && row.state == .running)
 
-        _ = try await test.queue.heartbeat(
-            claim.attempt, progress: nil, stage: nil, lease: .seconds(60))
+        _ = try await test.beat(
+            claim, progress: nil, stage: nil)
         let same = try #require(try await test.queue.list(JobSelection(), limit: 1).first)
         #expect(same.progress == 0.5 && same.stage == "prefill", "nothing new to tell")
         for progress in [7, -1, Double.nan] {
-            let reply = try await test.queue.heartbeat(
-                claim.attempt, progress: progress, stage: nil, lease: .seconds(60))
+            let reply = try await test.beat(
+                claim, progress: progress, stage: nil)
             #expect(reply != .lost, "a wrong progress is not worth a job")
         }
     }
@@ -139,8 +139,8 @@ import Testing
             return isThrough.load(ordering: .acquiring)
         }
         try await Task.sleep(for: .milliseconds(100))
-        _ = try await test.queue.heartbeat(
-            claim.attempt, progress: nil, stage: nil, lease: .seconds(60))
+        _ = try await test.beat(
+            claim, progress: nil, stage: nil)
         isThrough.store(true, ordering: .releasing)
         #expect(try await wasInTime)
     }

@@ -38,12 +38,11 @@ import Testing
         #expect(owner.job == late.job && owner.attempt != late.attempt)
 
         let failure = Failure.sample(.internal)
-        let lease = Duration.seconds(60)
         #expect(try await test.queue.complete(late.attempt, .sample("late")) == .leaseLost)
         #expect(try await test.queue.fail(late.attempt, failure, retryAt: nil) == .leaseLost)
         #expect(try await test.queue.release(late.attempt, reason: "stop") == .leaseLost)
-        let reply = try await test.queue.heartbeat(
-            late.attempt, progress: 1, stage: "late", lease: lease)
+        let reply = try await test.beat(
+            late, progress: 1, stage: "late")
         #expect(reply == .lost)
         #expect(try await test.value("SELECT count(*) FROM answers") == 0)
         #expect(try await test.state(owner.job) == .running)

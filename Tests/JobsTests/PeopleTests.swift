@@ -44,8 +44,8 @@ import Testing
         #expect(try await test.queue.cancel(JobSelection()) == 1)
         #expect(try await test.queue.cancel(JobSelection()) == 0, "asked already")
         #expect(try await test.state(job) == .running)
-        let reply = try await test.queue.heartbeat(
-            claim.attempt, progress: nil, stage: nil, lease: .seconds(60))
+        let reply = try await test.beat(
+            claim, progress: nil, stage: nil)
         #expect(reply == .cancelRequested)
         let soon = Date(milliseconds: test.clock.now)
         _ = try await test.queue.fail(claim.attempt, .sample(.cancelled), retryAt: soon)

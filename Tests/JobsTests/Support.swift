@@ -77,6 +77,18 @@ struct TestQueue {
         try #require(try await queue.claim(worker, filter: ClaimFilter(), lease: .seconds(60)))
     }
 
+    /// One heartbeat of the claim, for another 60 s.
+    @discardableResult
+    func beat(
+        _ claim: Claim, progress: Double? = nil, stage: String? = nil
+    ) async throws -> HeartbeatReply? {
+        let worker = try await value(
+            "SELECT worker_id FROM attempts WHERE attempt_id = \(claim.attempt)",
+            as: WorkerID.self)
+        let live = LiveAttempt(claim.attempt, progress: progress, stage: stage)
+        return try await queue.heartbeat(worker ?? 0, [live], lease: .seconds(60))[claim.attempt]
+    }
+
     func state(_ job: JobID) async throws -> JobState? {
         try await queue.show(job)?.job.state
     }

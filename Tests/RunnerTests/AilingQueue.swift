@@ -34,19 +34,27 @@ final class AilingQueue: QueueBackend {
     /// Heartbeats that reached the queue.
     var heartbeats: Int { state.withLock { $0.heartbeats } }
 
-    func claim(_ worker: WorkerID, filter: ClaimFilter, lease: Duration) async throws -> Claim? {
+    var capabilities: BackendCapabilities { base.capabilities }
+    var title: String { base.title }
+
+    func claim(
+        _ worker: WorkerID, filter: ClaimFilter, limit: Int, lease: Duration
+    ) async throws -> [Claim] {
         if let claimError { throw claimError }
-        return try await base.claim(worker, filter: filter, lease: lease)
+        return try await base.claim(worker, filter: filter, limit: limit, lease: lease)
     }
 
+    func start(_ attempt: AttemptID) async throws -> Bool { try await base.start(attempt) }
+
     func heartbeat(
-        _ attempt: AttemptID, progress: Double?, stage: String?, lease: Duration
-    ) async throws -> HeartbeatReply {
-        if let heartbeatReply { return heartbeatReply }
-        let reply = try await base.heartbeat(
-            attempt, progress: progress, stage: stage, lease: lease)
+        _ worker: WorkerID, _ live: [LiveAttempt], lease: Duration
+    ) async throws -> [AttemptID: HeartbeatReply] {
+        if let heartbeatReply {
+            return Dictionary(uniqueKeysWithValues: live.map { ($0.attempt, heartbeatReply) })
+        }
+        let replies = try await base.heartbeat(worker, live, lease: lease)
         state.withLock { $0.heartbeats += 1 }
-        return reply
+        return replies
     }
 
     func complete(_ attempt: AttemptID, _ answer: Answer) async throws -> Finish {
@@ -91,4 +99,26 @@ final class AilingQueue: QueueBackend {
     }
     func maintain() async throws { try await base.maintain() }
     func check() async throws -> [Finding] { try await base.check() }
+    func noteLog(_ attempt: AttemptID, path: String) async throws {
+        try await base.noteLog(attempt, path: path)
+    }
+    func readmit(_ answer: JournalledAnswer) async throws -> Readmission {
+        try await base.readmit(answer)
+    }
+    func hold(_ selection: JobSelection) async throws -> Int { try await base.hold(selection) }
+    func unhold(_ selection: JobSelection) async throws -> Int {
+        try await base.unhold(selection)
+    }
+    func prioritize(_ selection: JobSelection, priority: Int) async throws -> Int {
+        try await base.prioritize(selection, priority: priority)
+    }
+    func pause(queue: String) async throws { try await base.pause(queue: queue) }
+    func resume(queue: String) async throws { try await base.resume(queue: queue) }
+    func queues() async throws -> [QueueRow] { try await base.queues() }
+    func workers() async throws -> [WorkerRow] { try await base.workers() }
+    func metrics() async throws -> QueueMetrics { try await base.metrics() }
+    func prune(_ retention: Retention, isDry: Bool) async throws -> PruneReport {
+        try await base.prune(retention, isDry: isDry)
+    }
+    func backup(to path: String) async throws { try await base.backup(to: path) }
 }

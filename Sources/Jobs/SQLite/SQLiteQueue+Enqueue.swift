@@ -37,6 +37,7 @@ extension NewJob {
         guard (1...32768).contains(length) else {
             throw refuse("the question has \(length) characters, expected 1 to 32768")
         }
+        guard !queue.isEmpty else { throw refuse("the queue has no name") }
         guard (-1000...1000).contains(priority) else {
             throw refuse("priority \(priority), expected -1000 to 1000")
         }
@@ -57,6 +58,7 @@ private struct Insertion {
     private var batchRow: Int64?
     private var videoRows: [VideoRecord: Int64] = [:]
     private var configRows: [ConfigRecord: Int64] = [:]
+    private var queues: Set<String> = []
     private let find: Statement
     private let insert: Statement
 
@@ -71,10 +73,10 @@ private struct Insertion {
         insert = try db.cachedStatement(
             sql: """
                 INSERT INTO jobs (batch_id, video_id, config_id, custom_id, question, choices_json,
-                    expected, dedupe_key, priority, state, run_at_ms, max_attempts, max_crashes,
+                    expected, dedupe_key, queue, priority, state, run_at_ms, max_attempts, max_crashes,
                     timeout_ms, error_class, error_code, error_message, stage, created_at_ms,
                     finished_at_ms)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """)
     }
 
@@ -95,7 +97,9 @@ private struct Insertion {
         let state: JobState = item.failure != nil ? .failed : item.held ? .held : .queued
         try insert.execute(arguments: [
             rowForBatch(), video, row(for: item.config), item.customID, item.question,
-            item.choices.map(JSONText.encode), item.expected, key, item.priority, state.rawValue,
+            item.choices.map(JSONText.encode), item.expected, key, name(of: item.queue),
+            item.priority,
+            state.rawValue,
             item.runAt?.milliseconds ?? now, item.maxAttempts, item.maxCrashes,
             item.timeout.milliseconds, item.failure?.errorClass.rawValue, item.failure?.code,
             item.failure?.message, item.failure?.stage, now, item.failure == nil ? nil : now,
@@ -121,6 +125,16 @@ private struct Insertion {
             ])
         batchRow = db.lastInsertedRowID
         return db.lastInsertedRowID
+    }
+
+    /// Makes the queue when there is none of this name.
+    private mutating func name(of queue: String) throws -> String {
+        if queues.insert(queue).inserted {
+            try db.execute(
+                sql: "INSERT INTO queues (queue) VALUES (?) ON CONFLICT DO NOTHING",
+                arguments: [queue])
+        }
+        return queue
     }
 
     private mutating func row(for video: VideoRecord) throws -> Int64 {

@@ -12,8 +12,9 @@ extension SQLiteQueue {
                     UPDATE jobs SET state = 'succeeded', attempt_id = NULL,
                         lease_expires_at_ms = NULL, cancel_requested_at_ms = NULL, progress = 1,
                         stage = NULL, error_class = NULL, error_code = NULL, error_message = NULL,
-                        finished_at_ms = ?
-                    WHERE attempt_id = ? AND state = 'running' RETURNING job_id
+                        finished_at_ms = ?1
+                    WHERE job_id = (SELECT job_id FROM attempts WHERE attempt_id = ?2)
+                        AND attempt_id = ?2 AND state = 'running' RETURNING job_id
                     """, arguments: [now, attempt])
             guard let job else {
                 let stored = try Bool.fetchOne(
@@ -82,8 +83,11 @@ extension SQLiteQueue {
     /// The job that this attempt holds.
     static func running(_ db: Database, _ attempt: AttemptID) throws -> Row? {
         try Row.fetchOne(
-            db, sql: "SELECT * FROM jobs WHERE attempt_id = ? AND state = 'running'",
-            arguments: [attempt])
+            db,
+            sql: """
+                SELECT * FROM jobs WHERE job_id = (SELECT job_id FROM attempts
+                    WHERE attempt_id = ?1) AND attempt_id = ?1 AND state = 'running'
+                """, arguments: [attempt])
     }
 
     static func close(

@@ -87,3 +87,86 @@ extension SQLiteQueue {
         }
     }
 }
+
+/// Order and pause.
+extension SQLiteQueue {
+    package func hold(_ selection: JobSelection) async throws -> Int {
+        try await change(selection, from: ["queued"], "state = 'held'", event: "held")
+    }
+
+    package func unhold(_ selection: JobSelection) async throws -> Int {
+        try await change(selection, from: ["held"], "state = 'queued'", event: "unheld")
+    }
+
+    package func prioritize(_ selection: JobSelection, priority: Int) async throws -> Int {
+        guard (-1000...1000).contains(priority) else {
+            throw QueueError(.invalid, "priority \(priority), expected -1000 to 1000")
+        }
+        return try await change(
+            selection, from: ["held", "queued"], "priority = \(priority)", event: "prioritized")
+    }
+
+    /// Applies an assignment to the jobs of the selection that are in one of these states.
+    private func change(
+        _ selection: JobSelection, from states: [String], _ assignment: String, event: String
+    ) async throws -> Int {
+        try await write { db, now in
+            let condition = selection.condition
+            let jobs = try JobID.fetchAll(
+                db,
+                sql: """
+                    SELECT j.job_id FROM jobs j JOIN batches b USING (batch_id)
+                    WHERE j.state IN ('\(states.joined(separator: "', '"))') AND \(condition.sql)
+                    """, arguments: condition.arguments)
+            let update = try db.cachedStatement(
+                sql: "UPDATE jobs SET \(assignment) WHERE job_id = ?")
+            for job in jobs {
+                try update.execute(arguments: [job])
+                try Self.record(db, event, job: job, now)
+            }
+            return jobs.count
+        }
+    }
+
+    package func pause(queue: String) async throws {
+        guard !queue.isEmpty else { throw QueueError(.invalid, "the queue has no name") }
+        try await write { db, now in
+            try db.execute(
+                sql: """
+                    INSERT INTO queues (queue, paused_at_ms) VALUES (?, ?) ON CONFLICT (queue)
+                    DO UPDATE SET paused_at_ms = coalesce(paused_at_ms, excluded.paused_at_ms)
+                    """, arguments: [queue, now])
+        }
+    }
+
+    package func resume(queue: String) async throws {
+        try await write { [path] db, _ in
+            try db.execute(
+                sql: "UPDATE queues SET paused_at_ms = NULL WHERE queue = ?", arguments: [queue])
+            guard db.changesCount > 0 else {
+                throw QueueError(.invalid, "\(path): there is no queue \(queue)")
+            }
+        }
+    }
+
+    /// In the order of their names.
+    package func queues() async throws -> [QueueRow] {
+        try await read { db in
+            try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT q.queue, q.paused_at_ms IS NOT NULL AS paused,
+                        (SELECT count(*) FROM jobs j
+                         WHERE j.state = 'queued' AND j.queue = q.queue) AS queued,
+                        (SELECT count(*) FROM jobs j
+                         WHERE j.state = 'running' AND j.queue = q.queue) AS running
+                    FROM queues q ORDER BY q.queue
+                    """
+            ).map { row in
+                QueueRow(
+                    queue: try row.value("queue"), isPaused: try row.value("paused"),
+                    queued: try row.value("queued"), running: try row.value("running"))
+            }
+        }
+    }
+}

@@ -88,7 +88,8 @@ extension SQLiteQueue {
             sql: """
                 SELECT t.*, w.name AS worker,
                   strftime('%Y-%m-%dT%H:%M:%fZ', t.started_at_ms / 1000.0, 'unixepoch') AS started,
-                  strftime('%Y-%m-%dT%H:%M:%fZ', t.ended_at_ms / 1000.0, 'unixepoch') AS ended
+                  strftime('%Y-%m-%dT%H:%M:%fZ', t.ended_at_ms / 1000.0, 'unixepoch') AS ended,
+                  strftime('%Y-%m-%dT%H:%M:%fZ', t.begun_at_ms / 1000.0, 'unixepoch') AS begun
                 FROM attempts t JOIN workers w USING (worker_id)
                 WHERE t.job_id = ? ORDER BY t.attempt_id
                 """, arguments: [job]
@@ -99,7 +100,8 @@ extension SQLiteQueue {
                 endedAt: try row.optional("ended"), outcome: try row.optional("outcome"),
                 errorClass: try row.errorClass(), errorCode: try row.optional("error_code"),
                 errorMessage: try row.optional("error_message"),
-                stage: try row.optional("stage"))
+                stage: try row.optional("stage"), begunAt: try row.optional("begun"),
+                logPath: try row.optional("log_path"))
         }
     }
 

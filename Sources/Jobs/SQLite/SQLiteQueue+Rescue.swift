@@ -6,8 +6,8 @@ extension SQLiteQueue {
     /// A worker of this kernel is gone when its lock is free: known at once, and whatever the clock
     /// says. Of a worker elsewhere only the lease tells. A crash counts in `crashes`, not as an
     /// attempt; at `max_crashes` the job is failed for good (class `crash`, code `worker_died`).
-    /// Of several jobs of one worker the first claimed is blamed: it was the one being answered, the
-    /// others only waited their turn.
+    /// Of several jobs of one worker those that it had begun are blamed, or the first claimed when it
+    /// had begun none; the others only waited their turn.
     package func rescue() async throws -> [Rescued] {
         // A look first: mostly there is nothing, and a write transaction would keep others waiting.
         let held = try await read { try Self.heldJobs($0) }
@@ -15,17 +15,33 @@ extension SQLiteQueue {
         let lost = try held.compactMap { try lostJob($0, now: now) }
         guard !lost.isEmpty else { return [] }
         let rescued = try await write { db, now in
-            var blamed: Set<WorkerID> = []
+            var blamed: [WorkerID: Set<AttemptID>] = [:]
             return try lost.compactMap { lost in
                 let worker = lost.job.worker.id
-                let rescued = try Self.takeBack(
-                    lost, isBlamed: !blamed.contains(worker), db, now)
-                if rescued != nil { blamed.insert(worker) }
-                return rescued
+                let guilty = try blamed[worker] ?? Self.blame(db, worker)
+                blamed[worker] = guilty
+                return try Self.takeBack(
+                    lost, isBlamed: guilty.contains(lost.job.attempt), db, now)
             }
         }
         removeLocks(of: Set(lost.filter(\.isDead).map(\.job.worker)))
         return rescued
+    }
+
+    /// Which of the attempts that the worker has in hand killed it.
+    private static func blame(_ db: Database, _ worker: WorkerID) throws -> Set<AttemptID> {
+        let rows = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT t.attempt_id, t.begun_at_ms FROM attempts t
+                JOIN jobs j ON j.job_id = t.job_id AND j.attempt_id = t.attempt_id
+                WHERE t.worker_id = ? AND t.ended_at_ms IS NULL ORDER BY t.attempt_id
+                """, arguments: [worker])
+        let begun = try rows.filter { try $0.isSet("begun_at_ms") }
+        return Set(
+            try (begun.isEmpty ? rows.prefix(1) : begun[...]).map {
+                try $0.value("attempt_id")
+            })
     }
 
     /// A running job and who runs it.

@@ -35,6 +35,11 @@ package final class SQLiteQueue: QueueBackend {
             path: path, readOnly: readOnly, environment: environment)
     }
 
+    package var title: String { path }
+    package var capabilities: BackendCapabilities {
+        BackendCapabilities(isMultiHost: false, pushesWakeups: false, usesServerClock: false)
+    }
+
     /// Folder of the workers' lock files.
     var lockFolder: String { path + ".workers" }
 

@@ -1,0 +1,52 @@
+import Foundation
+
+extension QueueLocation {
+    /// Opens the queue, making an SQLite file that is missing (not when `readOnly`).
+    package func open(readOnly: Bool = false) throws(QueueError) -> any QueueStore {
+        switch self {
+        case .sqlite(let path): return try SQLiteQueue(path: path, readOnly: readOnly)
+        case .postgres:
+            throw QueueError(.incompatible, "this build has no PostgreSQL")
+        }
+    }
+
+    /// The file or URL for messages, without a password.
+    package var title: String {
+        switch self {
+        case .sqlite(let path): return URL(fileURLWithPath: path).path
+        case .postgres(let url):
+            guard let at = url.firstIndex(of: "@"), let scheme = url.firstRange(of: "://"),
+                let colon = url[scheme.upperBound..<at].firstIndex(of: ":")
+            else { return url }
+            return url[..<colon] + ":***" + url[at...]
+        }
+    }
+
+    /// Where what belongs to the queue and is no row stands: `<base>.answers`, `<base>.logs`. Beside
+    /// an SQLite file; for a server in the user's state folder, under a name made of host and database.
+    package var stateFolder: String {
+        switch self {
+        case .sqlite(let path): return URL(fileURLWithPath: path).path
+        case .postgres(let url):
+            let environment = ProcessInfo.processInfo.environment
+            let home =
+                environment["XDG_STATE_HOME"].flatMap { $0.isEmpty ? nil : $0 }
+                ?? "\(environment["HOME"] ?? NSHomeDirectory())/.local/state"
+            var place = url.firstRange(of: "://").map { url[$0.upperBound...] } ?? url[...]
+            if let at = place.lastIndex(of: "@") { place = place[place.index(after: at)...] }
+            let name = ContentIdentity.sha256(String(place.prefix { $0 != "?" }))
+            return "\(home)/zipvl-batch/\(name.prefix(16))"
+        }
+    }
+    /// Folder of the answers' journals.
+    package var answersFolder: String { beside("answers") }
+    /// Folder of the attempts' logs.
+    package var logsFolder: String { beside("logs") }
+
+    private func beside(_ name: String) -> String {
+        switch self {
+        case .sqlite: "\(stateFolder).\(name)"
+        case .postgres: "\(stateFolder)/\(name)"
+        }
+    }
+}
