@@ -148,6 +148,10 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
+            name: "ReliabilityTests",
+            dependencies: ["Jobs", "storm-worker", "zipvl-batch", crypto, grdb],
+            exclude: ["README.md", "shims"], swiftSettings: settings),
+        .testTarget(
             name: "CommandTests", dependencies: ["TestSupport", "zipvl-batch"],
             swiftSettings: settings),
     ]

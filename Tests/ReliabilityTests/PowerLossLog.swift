@@ -175,7 +175,9 @@ struct PowerLossLog {
                 writeTorn(record, share, to: &content, using: &random)
             case (.write, _): write(record.data, at: record.offset, to: &content)
             case (.truncate, .some(let share)) where index > synced:
-                if Double.random(in: 0..<1, using: &random) < share { resize(&content, record.offset) }
+                if Double.random(in: 0..<1, using: &random) < share {
+                    resize(&content, record.offset)
+                }
             case (.truncate, _): resize(&content, record.offset)
             default: break
             }
@@ -208,8 +210,8 @@ struct PowerLossLog {
         if content.count < offset + range.count { resize(&content, offset + range.count) }
         content.withUnsafeMutableBytes { target in
             bytes.withUnsafeBytes { source in
-                target[offset..<offset + range.count].copyMemory(
-                    from: UnsafeRawBufferPointer(rebasing: source[range]))
+                UnsafeMutableRawBufferPointer(rebasing: target[offset..<offset + range.count])
+                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: source[range]))
             }
         }
     }
