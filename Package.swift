@@ -150,7 +150,7 @@ let package = Package(
         .testTarget(
             name: "ReliabilityTests",
             dependencies: ["Jobs", "storm-worker", "zipvl-batch", crypto, grdb],
-            exclude: ["README.md", "shims", "slurm"], swiftSettings: settings),
+            exclude: ["README.md", "shims"], swiftSettings: settings),
         .testTarget(
             name: "CommandTests", dependencies: ["TestSupport", "zipvl-batch"],
             swiftSettings: settings),

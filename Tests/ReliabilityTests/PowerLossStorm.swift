@@ -117,12 +117,17 @@ final class PowerLossStorm {
         let place = URL(fileURLWithPath: database).deletingLastPathComponent().path
         let variables = environment.merging([
             "LD_PRELOAD": shim, "ZIPVL_POWER_DB": database, "ZIPVL_POWER_LOG": log,
-            "ZIPVL_POWER_SYNC_US": "1500", "ZIPVL_STORM_LOG_LIMIT": "300000",
+            "ZIPVL_POWER_SYNC_US": "1500",
         ]) { $1 }
         let workers = try (0..<4).map { number in
             let milliseconds = Int.random(in: 0...4, using: &random)
             return try Child(
-                worker, [database, "\(place)/\(round)-\(number).acks", "\(milliseconds)"],
+                worker,
+                [
+                    database, "\(place)/\(round)-\(number).acks", "\(milliseconds)",
+                    // Checkpoints are what most can go wrong in.
+                    "--log-limit", "300000", "--group", "3",
+                ],
                 environment: variables, output: "\(place)/\(number).out")
         }
         // Sometimes while they start, mostly at work.

@@ -25,7 +25,10 @@ extension Reliability {
         func `with synchronous NORMAL acknowledged answers are lost`() async throws {
             let storm = try PowerLossStorm(
                 seed: .random(in: 0 ... .max), environment: ["ZIPVL_POWER_SYNCHRONOUS": "NORMAL"])
-            for _ in 0..<Reliability.bound(4, full: 20) { try await storm.run(cuts: 3) }
+            for round in 0..<Reliability.bound(12, full: 20) {
+                try await storm.run(cuts: 3)
+                if !Reliability.isFull, round > 0, storm.findings.lost > 0 { break }
+            }
             print("power loss with synchronous NORMAL: \(storm.findings)")
             #expect(storm.findings.lost > 0)
         }
