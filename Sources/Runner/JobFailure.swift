@@ -81,15 +81,21 @@ package struct JobFailure: Sendable {
 enum Interruption: String, Error, CustomStringConvertible {
     case timedOut = "timed_out"
     case cancelRequested = "cancelled"
+    /// The queue says so.
     case leaseLost = "lease_lost"
+    /// The queue could not be reached until shortly before the lease's end.
+    case fenced
     case stopped = "interrupted"
+    case outOfTime = "out_of_time"
 
     var description: String {
         switch self {
         case .timedOut: "the job's time limit was used up"
         case .cancelRequested: "cancelled on request"
         case .leaseLost: "the lease was lost"
+        case .fenced: "the queue could not be reached, and the lease would have run out"
         case .stopped: "the worker was stopped"
+        case .outOfTime: "the worker's time is up"
         }
     }
 }

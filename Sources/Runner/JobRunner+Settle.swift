@@ -2,14 +2,38 @@ import Foundation
 import Jobs
 
 extension JobRunner {
+    /// Marks the attempt as begun: should the worker die, it takes the blame.
+    ///
+    /// - Returns: whether the job is still this worker's
+    func start(_ lease: AttemptLease) async -> Bool {
+        let attempt = lease.claim.attempt
+        for _ in 0..<3 {
+            do {
+                let isOurs = try await busy.timing { [queue] in try await queue.start(attempt) }
+                if !isOurs {
+                    await settle(lease, Interruption.leaseLost)
+                    return false
+                }
+                if let log = lease.log { try await queue.noteLog(attempt, path: log.path) }
+                return true
+            } catch {
+                let problem = note(error, lease)
+                guard problem.isTransient else {
+                    end(with: problem)
+                    await settle(lease, Interruption.stopped)
+                    return false
+                }
+            }
+            await clock.sleep(.milliseconds(200))
+        }
+        // The mark is for crashes only; the answer itself is worth the same without.
+        return true
+    }
+
     /// Tells the queue how an attempt ended, and counts it.
     func settle(_ lease: AttemptLease, _ result: Result<Answer, any Error>) async {
         switch result {
-        case .success(let answer):
-            await store(lease, .succeeded(answer)) { [queue] in
-                try await queue.complete(lease.claim.attempt, answer)
-            }
-            lease.stop()
+        case .success(let answer): await store(lease, answer)
         case .failure(let error): await settle(lease, error)
         }
     }
@@ -20,13 +44,12 @@ extension JobRunner {
         } else {
             await fail(lease, JobFailure(error, stage: lease.stage))
         }
-        lease.stop()
     }
 
     private func settle(_ lease: AttemptLease, interrupted reason: Interruption) async {
         switch reason {
-        case .leaseLost: count(lease.claim, .lost)
-        case .stopped:
+        case .leaseLost, .fenced: close(lease, .lost)
+        case .stopped, .outOfTime:
             await store(lease, .interrupted(reason: "\(reason)")) { [queue] in
                 try await queue.release(lease.claim.attempt, reason: "\(reason)")
             }
@@ -55,29 +78,51 @@ extension JobRunner {
         }
     }
 
-    /// Tries until the queue takes it or the lease is over: a finished answer is worth waiting for.
+    /// Written to the journal first, so that no trouble of the queue costs the answer.
+    private func store(_ lease: AttemptLease, _ answer: Answer) async {
+        let claim = lease.claim
+        var isJournalled = false
+        do {
+            try journal?.append(
+                JournalledAnswer(
+                    job: claim.job, attempt: claim.attempt, dedupeKey: claim.dedupeKey,
+                    answer: answer,
+                    writtenAtMS: Int64(clock.now().timeIntervalSince1970 * 1000)))
+            isJournalled = journal != nil
+        } catch { _ = note(error, lease) }
+        await store(lease, .succeeded(answer), isJournalled: isJournalled) { [queue] in
+            try await queue.complete(claim.attempt, answer)
+        }
+    }
+
+    /// Tries until the queue takes it, or says that the lease is over; a finished answer is worth waiting
+    /// for. When the queue cannot be had for longer than a lease, an answer that stands in the journal
+    /// stays there, and anything else is lost.
     private func store(
-        _ lease: AttemptLease, _ outcome: RunEvent.Outcome,
-        _ call: @Sendable () async throws -> Finish
+        _ lease: AttemptLease, _ outcome: RunEvent.Outcome, isJournalled: Bool = false,
+        _ call: @escaping @Sendable () async throws -> Finish
     ) async {
+        let attempt = lease.claim.attempt
+        let patience = max(lease.confirmed, isJournalled ? clock.uptime() : .zero) + options.lease
         var wait = Duration.milliseconds(200)
+        var shortages = 0
         while true {
             do {
-                switch try await call() {
-                case .stored, .alreadyStored: count(lease.claim, outcome)
-                case .leaseLost: count(lease.claim, .lost)
-                }
+                let finish = try await busy.timing(call)
+                if isJournalled { journal?.acknowledge(attempt) }
+                close(lease, finish == .leaseLost ? .lost : outcome)
                 return
             } catch {
-                let problem = error as? QueueError ?? QueueError(.unavailable, "\(error)")
-                observer?.handle(.notice("job \(lease.claim.job): \(problem.message)"))
-                let isTransient =
-                    problem.kind == .busy || problem.kind == .unavailable
-                    || problem.kind == .full
-                guard isTransient, lease.takenAway.value == nil, clock.now() < lease.until else {
-                    count(lease.claim, .lost)
-                    // A row that the queue refuses is that job's trouble, not the run's.
-                    if problem.kind != .invalid, problem.kind != .lost { fatal = problem }
+                let problem = note(error, lease)
+                if problem.kind == .full {
+                    shortages += 1
+                    // Also when it goes through at last: nothing more is claimed.
+                    end(with: problem)
+                }
+                let isTold = lease.takenAway.value == .leaseLost
+                let isHopeless = shortages > 2 && isJournalled || stop.isForced && isJournalled
+                guard problem.isTransient, !isTold, !isHopeless, clock.uptime() < patience else {
+                    giveUp(lease, problem, isJournalled: isJournalled)
                     return
                 }
             }
@@ -86,7 +131,32 @@ extension JobRunner {
         }
     }
 
-    private func count(_ claim: Claim, _ outcome: RunEvent.Outcome) {
+    private func giveUp(_ lease: AttemptLease, _ problem: QueueError, isJournalled: Bool) {
+        // A row that the queue refuses is that job's trouble, not the run's.
+        let isRefused = problem.kind == .invalid || problem.kind == .lost
+        let isTold = lease.takenAway.value == .leaseLost
+        guard isJournalled, !isRefused, !isTold else {
+            if isJournalled { journal?.acknowledge(lease.claim.attempt) }
+            close(lease, .lost)
+            if !isRefused { end(with: problem) }
+            return
+        }
+        unstored.insert(lease.claim.attempt)
+        summary.journalled += 1
+        close(lease, .interrupted(reason: "answered; the answer is kept in the journal"))
+        // The next claim finds out whether the queue is back.
+        if !problem.isTransient { end(with: problem) }
+    }
+
+    func note(_ error: any Error, _ lease: AttemptLease) -> QueueError {
+        let problem = error as? QueueError ?? QueueError(.unavailable, "\(error)")
+        observer?.handle(.notice("job \(lease.claim.job): \(problem.message)"))
+        lease.log?.note(problem.message)
+        return problem
+    }
+
+    private func close(_ lease: AttemptLease, _ outcome: RunEvent.Outcome) {
+        heart?.remove(lease)
         switch outcome {
         case .succeeded: summary.succeeded += 1
         case .failed(_, let retryAt):
@@ -95,6 +165,13 @@ extension JobRunner {
         case .interrupted: summary.interrupted += 1
         case .lost: summary.lost += 1
         }
-        observer?.handle(.finished(claim, outcome))
+        if isHalted { isEnding.set(()) }
+        lease.log?.end(outcome)
+        observer?.handle(.finished(lease.claim, outcome))
     }
+}
+
+extension QueueError {
+    /// The same call may go through later.
+    var isTransient: Bool { kind == .busy || kind == .unavailable || kind == .full }
 }

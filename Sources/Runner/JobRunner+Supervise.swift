@@ -1,25 +1,25 @@
 import Jobs
 
-/// A step of a job that was run under supervision.
+/// A step of one or more jobs that was run under supervision.
 struct SupervisedRun<Value: Sendable>: Sendable {
     /// The step's own result, or the `Interruption` that ended the waiting for it.
     let result: Result<Value, any Error>
-    fileprivate let step: Task<Void, Never>
-
-    /// Waits until the step itself has ended, which an interruption only asks for.
-    func finished() async { await step.value }
+    /// Set when the step itself has ended, which an interruption only asks for.
+    let ended: Latch<Void>
 }
 
 extension JobRunner {
-    /// Runs a step until it ends, its job is taken away, `budget` is used up, or `stop` says so:
+    /// Runs a step until it ends, all its jobs are taken away, `budget` is used up, or `stop` says so:
     /// whatever comes first decides.
     nonisolated func supervise<Value: Sendable>(
-        _ lease: AttemptLease, budget: Duration, stop: @escaping @Sendable () async -> Bool,
+        _ leases: [AttemptLease], budget: Duration, stop: @escaping @Sendable () async -> Bool,
         _ body: @escaping @Sendable () async throws -> Value
     ) async -> SupervisedRun<Value> {
         let ending = Latch<Result<Value, any Error>>()
+        let ended = Latch<Void>()
         let step = Task {
             do { ending.set(.success(try await body())) } catch { ending.set(.failure(error)) }
+            ended.set(())
         }
         let result = await withTaskGroup { group in
             group.addTask { [clock] in
@@ -27,7 +27,12 @@ extension JobRunner {
                 if !Task.isCancelled { ending.set(.failure(Interruption.timedOut)) }
             }
             group.addTask {
-                if let reason = await lease.takenAway.wait() { ending.set(.failure(reason)) }
+                var reason: Interruption?
+                for lease in leases {
+                    reason = await lease.takenAway.wait()
+                    if reason == nil { return }
+                }
+                if let reason { ending.set(.failure(reason)) }
             }
             group.addTask { if await stop() { ending.set(.failure(Interruption.stopped)) } }
             let result = await ending.wait()
@@ -35,6 +40,6 @@ extension JobRunner {
             return result
         }
         step.cancel()
-        return SupervisedRun(result: result ?? .failure(CancellationError()), step: step)
+        return SupervisedRun(result: result ?? .failure(CancellationError()), ended: ended)
     }
 }

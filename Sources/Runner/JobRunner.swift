@@ -1,7 +1,8 @@
 import Foundation
 package import Jobs
 
-/// A worker: claims jobs and answers them, one after the other, the next one being prepared meanwhile.
+/// A worker: claims the jobs of one video at a time and answers them one after the other, the next video
+/// being prepared meanwhile.
 ///
 /// A job's error ends that job only. `run` throws when the queue itself fails: a database that is
 /// corrupt, full or gone.
@@ -12,12 +13,24 @@ package actor JobRunner<Engine: JobEngine> {
     let options: RunnerOptions
     let clock: RunnerClock
     let observer: (any RunObserver)?
+    let busy = BusyTime()
+    let began: Duration
 
     var summary = RunSummary()
     /// Set when the queue failed in a way that ends the run.
     var fatal: QueueError?
+    /// Set when the engine did not end although its job was given up.
+    var isHung = false
+    /// Set when nothing more is to be prepared, whatever the reason.
+    let isEnding = Latch<Void>()
+    var stop = StopSignal()
+    var heart: Heart?
     /// When the last of the jobs that this worker failed may run again.
     var lastRetry: Date?
+    var pace = JobPace()
+    var journal: AnswerJournal?
+    /// Attempts of this run whose answers stand only in the journal.
+    var unstored: Set<AttemptID> = []
 
     package init(
         queue: any QueueBackend, engine: Engine, worker: WorkerInfo,
@@ -30,114 +43,92 @@ package actor JobRunner<Engine: JobEngine> {
         self.options = options
         self.clock = clock
         self.observer = observer
+        began = clock.uptime()
     }
 
     /// Works until the options or `stop` say to end.
     ///
     /// - Throws: `QueueError`
     package func run(stop: StopSignal = StopSignal()) async throws -> RunSummary {
+        self.stop = stop
         let id = try await queue.register(worker)
         observer?.handle(.registered(id))
-        await work(as: id, stop)
+        let heart = Heart(queue, id, options, clock, busy)
+        self.heart = heart
+        heart.start()
+        let metrics = startMetrics()
+        await begin()
+        await work(as: id)
         if let signal = stop.second.value { summary.reason = .forced(signal) }
-        // The lock is given up even when the row cannot be written: rescue tells by the lock.
-        let reason = fatal.map(\.message) ?? "\(summary.reason)"
-        do {
-            try await queue.unregister(id, reason: reason)
-            if fatal == nil, !stop.isForced { try await queue.maintain() }
-        } catch {
-            observer?.handle(.notice("\(error)"))
-        }
+        if isHung { summary.reason = .hung }
+        heart.stop()
+        await end(id, isQuick: stop.isForced || isHung)
+        await metrics?.end()
         if let fatal { throw fatal }
         return summary
     }
 
-    private func work(as id: WorkerID, _ stop: StopSignal) async {
-        await rescue()
-        var current = await next(id, stop, after: nil)
-        while let job = current {
+    private func begin() async {
+        do {
+            // Answers that were left before what could be answered again: first of all.
+            _ = try await takeBack(waits: true)
+            if let folder = options.journalFolder {
+                journal = try AnswerJournal(folder: folder, name: worker.name)
+            }
+        } catch {
+            // The claim that follows meets a queue's trouble, too, and decides.
+            let problem = error as? QueueError ?? QueueError(.unavailable, "\(error)")
+            observer?.handle(.notice(problem.message))
+            if options.journalFolder != nil, journal == nil { fatal = problem }
+        }
+    }
+
+    private func end(_ id: WorkerID, isQuick: Bool) async {
+        if !isQuick { await storeAgain() }
+        // The lock is given up even when the row cannot be written: rescue tells by the lock.
+        let reason = fatal.map(\.message) ?? "\(summary.reason)"
+        do {
+            try await queue.unregister(id, reason: reason)
+            if fatal == nil, !isQuick { try await queue.maintain() }
+        } catch {
+            observer?.handle(.notice("\(error)"))
+        }
+        journal?.close()
+    }
+
+    private func work(as id: WorkerID) async {
+        var current = await next(id, after: nil)
+        while let group = current {
+            if group.isSuspect {
+                // It may take the worker with it: nothing else is in hand meanwhile.
+                await perform(group)
+                current = await next(id, after: nil)
+                continue
+            }
             let done = Latch<Void>()
-            // One job ahead, bounded by construction.
-            async let upcoming = next(id, stop, after: done)
-            await perform(job, stop)
+            // One group ahead, bounded by construction.
+            async let upcoming = next(id, after: done)
+            await perform(group)
             done.set(())
             current = await upcoming
         }
     }
 
-    /// A claimed job with what its engine needs.
-    struct PreparedJob: Sendable {
-        let lease: AttemptLease
-        let input: Engine.Prepared
-        let spent: Duration
-    }
-
-    /// Claims and prepares one job. Jobs that cannot be prepared are failed here, and the next one is
-    /// tried. Waits while there is none, and returns `nil` when the run is over.
+    /// Claims and prepares the jobs of one video. Jobs that cannot be prepared are failed here, and the
+    /// next ones are tried. Waits while there are none, and returns `nil` when the run is over.
     private func next(
-        _ id: WorkerID, _ stop: StopSignal, after done: Latch<Void>?
-    ) async -> PreparedJob? {
-        while let claim = await claimNext(id, stop, after: done) {
-            let lease = AttemptLease(claim)
-            lease.start(queue, as: id, options, clock)
-            lease.note(stage: "decode", progress: 0)
-            let started = ContinuousClock.now
-            let run = await supervise(
-                lease, budget: claim.timeout, stop: { await stop.first.wait() != nil }
-            ) { [engine] in try await engine.prepare(claim) }
-            switch run.result {
-            case .success(let input):
-                // The request to stop may have come with the last frame.
-                if stop.isRequested {
-                    await settle(lease, Interruption.stopped)
-                } else {
-                    return PreparedJob(lease: lease, input: input, spent: .now - started)
-                }
-            case .failure(let error): await settle(lease, error)
-            }
-            if !stop.isForced { await run.finished() }
+        _ id: WorkerID, after done: Latch<Void>?
+    ) async -> PreparedGroup? {
+        while let leases = await claimNext(id, after: done) {
+            // What crashed a worker before is prepared when nothing else is in hand.
+            if leases.contains(where: { $0.claim.crashes > 0 }), let done { _ = await done.wait() }
+            if let group = await prepare(leases) { return group }
         }
         return nil
     }
+}
 
-    /// Answers one job and tells the queue. Never throws: whatever happens ends in the job's row.
-    private func perform(_ job: PreparedJob, _ stop: StopSignal) async {
-        let (lease, claim) = (job.lease, job.lease.claim)
-        if stop.isRequested || fatal != nil {
-            // Prepared beside the job in hand, never begun.
-            return await settle(lease, Interruption.stopped)
-        }
-        do {
-            guard try await queue.start(claim.attempt) else {
-                return await settle(lease, Interruption.leaseLost)
-            }
-        } catch {
-            observer?.handle(.notice("\(error)"))
-        }
-        observer?.handle(.started(claim))
-        let run = await supervise(
-            lease, budget: claim.timeout - job.spent, stop: { [self] in await isOver(stop) }
-        ) { [engine, observer] in
-            try await engine.answer(claim, job.input) { stage, fraction in
-                lease.note(stage: stage, progress: fraction)
-                observer?.handle(.progress(claim, stage: stage, fraction: fraction))
-            }
-        }
-        await settle(lease, run.result)
-        // The engine winds down at its next progress point; two answers never overlap. Only a forced
-        // stop does not wait.
-        if !stop.isForced { await run.finished() }
-    }
-
-    /// Whether the job in hand must end: asked a second time, or the grace after the first is over.
-    private nonisolated func isOver(_ stop: StopSignal) async -> Bool {
-        guard await stop.first.wait() != nil else { return false }
-        await withTaskGroup { group in
-            group.addTask { _ = await stop.second.wait() }
-            group.addTask { [clock, options] in await clock.sleep(options.grace) }
-            await group.next()
-            group.cancelAll()
-        }
-        return !Task.isCancelled
-    }
+extension WorkerInfo {
+    /// For people and file names; unlike the queue's own, without what tells runs of one process apart.
+    package var name: String { "\(host.replacing("/", with: "_"))-\(pid)" }
 }

@@ -41,6 +41,8 @@ package struct RunnerOptions: Sendable {
     /// Nothing is claimed while less than this is free, in bytes, where the queue or the answers journal
     /// is: the run ends with a `QueueError` of kind `full`. 0 does not look.
     package var minFree: Int64 = 512 << 20
+    /// What is free there; `nil` when it cannot be told.
+    package var freeBytes: @Sendable (_ folder: String) -> Int64? = { FreeSpace.bytes(at: $0) }
     /// A folder on the queue's filesystem; `nil` where the queue is elsewhere.
     package var queueFolder: String?
     /// Where answers are written down before they go to the queue; `nil` does without.

@@ -33,7 +33,7 @@ extension Reliability {
             guard let store = try await TestStore.make(storm.store, for: "kill storm") else { return }
             let options = [
                 "--journal", store.folder.file("answers"), "--lease", "\(Self.lease)",
-                "--heartbeat", "0.2",
+                "--heartbeat", "0.2", "--stay", "yes",
             ]
             let crew = try StormCrew(
                 store.location, store.folder, milliseconds: storm.milliseconds,
@@ -77,13 +77,15 @@ extension Reliability {
             let limit = storm.store == .sqlite ? 2 : Self.lease + 15
             if Reliability.isFull { #expect(longest <= .seconds(limit)) }
 
+            try await eventually("nothing is left") { try await store.remaining() == 0 }
+            for worker in await crew.workers { worker.child.signal(SIGTERM) }
             #expect(try await crew.ended() == Array(repeating: .code(0), count: 4))
             let audit = try await Audit(store.queue)
             audit.expectAllAnswered(jobs.count)
             let acknowledged = store.folder.acknowledged()
             audit.expectStored(acknowledged)
             try await store.expectClean()
-            print(
+            Reliability.say(
                 "kill storm (\(storm)): \(jobs.count) jobs, \(kills) kills, \(hits) in a begun job, "
                     + "\(audit.count("crashed")) attempts crashed, \(acknowledged.count) answers "
                     + "acknowledged; an orphan waited \(longest) at most")

@@ -58,7 +58,7 @@ extension Reliability {
             audit.expectAllAnswered(night.jobs)
             audit.expectStored(store.folder.acknowledged())
             try await store.expectClean()
-            print(
+            Reliability.say(
                 """
                 night (\(kind)): \(night.jobs) jobs of \(night.milliseconds) ms, \(night.workers) \
                 workers, \(Int(Date().timeIntervalSince(start))) s; \(await storm.summary); \

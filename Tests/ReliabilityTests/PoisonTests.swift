@@ -60,7 +60,7 @@ extension Reliability {
             }
             try await store.expectClean()
             let deaths = 3 * 2 * Self.bad
-            print(
+            Reliability.say(
                 "poison (\(kind)): \(Self.good) good jobs alone \(alone), with \(9 * Self.bad) bad "
                     + "ones and their companions \(together), \(deaths) deaths of a worker")
             // Each time-out is a second and the half that the engine is waited for; a worker that died

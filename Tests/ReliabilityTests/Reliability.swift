@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 /// Tests with real processes: workers that are killed, stopped, starved and cut off. One after the
@@ -10,8 +11,14 @@ import Testing
 
     static func bound<T>(_ short: T, full: T) -> T { isFull ? full : short }
 
+    /// Prints a line at once, should the test be broken off later.
+    static func say(_ line: String) {
+        let bytes = Array("\(line)\n".utf8)
+        _ = write(1, bytes, bytes.count)
+    }
+
     /// A test that cannot run here says so in the output.
     static func skip(_ test: String, _ reason: String) {
-        print("skipped: \(test): \(reason)")
+        say("skipped: \(test): \(reason)")
     }
 }

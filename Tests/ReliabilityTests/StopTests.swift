@@ -71,7 +71,7 @@ extension Reliability {
             }
             audit.expectWhole()
             audit.expectStored(store.folder.acknowledged())
-            print(
+            Reliability.say(
                 "graceful stop (\(kind)): exit codes \(codes), \(audit.count("interrupted")) attempts "
                     + "given back, the slowest stop \(slowest)")
         }

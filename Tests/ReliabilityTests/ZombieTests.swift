@@ -67,7 +67,7 @@ extension Reliability {
             let misjudged = lost.filter { audit.attempts[$0]?.outcome != "lease_lost" }
             #expect(misjudged.isEmpty, "attempts that were lost and say otherwise")
             try await store.expectClean()
-            print("zombies (\(kind)): \(zombies) stopped past their lease, \(jobs) jobs")
+            Reliability.say("zombies (\(kind)): \(zombies) stopped past their lease, \(jobs) jobs")
         }
 
         @Test(.timeLimit(.minutes(20)), arguments: StoreKind.allCases)

@@ -1,4 +1,5 @@
 import Dispatch
+import Foundation
 import Glibc
 import Runner
 
@@ -16,4 +17,15 @@ final class StormStop {
             return source
         }
     }
+}
+
+/// Ends this process when the one that started it has gone, so that a test which is broken off leaves
+/// nothing behind.
+func endWithParent() {
+    let parent = getppid()
+    let watch = Thread {
+        while getppid() == parent { sleep(1) }
+        _exit(1)
+    }
+    watch.start()
 }

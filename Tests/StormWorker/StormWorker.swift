@@ -47,6 +47,7 @@ enum StormWorker {
     private static func work(_ options: StormOptions) async throws -> Int32 {
         // Heard from the start: a signal that comes early must not just kill.
         let signals = StormStop()
+        endWithParent()
         try options.limitMemory()
         let queue = try options.open()
         let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")

@@ -29,7 +29,7 @@ extension SQLiteQueue {
 
 extension NewJob {
     /// What the table's CHECKs would refuse, in words that name the job.
-    fileprivate func validate() throws(QueueError) {
+    func validate() throws(QueueError) {
         func refuse(_ what: String) -> QueueError {
             QueueError(.invalid, "\(video.path): \(what)")
         }
