@@ -124,7 +124,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["KernelEmulation", "Torch"],
             path: "Tests/TestSupport", swiftSettings: settings),
         .target(
-            name: "QueueTestSupport", dependencies: ["Jobs"], path: "Tests/QueueTestSupport",
+            name: "QueueTestSupport", dependencies: ["CPostgres"], path: "Tests/QueueTestSupport",
             swiftSettings: settings),
         .testTarget(
             name: "TorchTests", dependencies: ["TestSupport", "Torch"], swiftSettings: settings),
@@ -157,7 +157,9 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "ReliabilityTests",
-            dependencies: ["Jobs", "Schema", "storm-worker", "zipvl-batch", crypto, grdb],
+            dependencies: [
+                "Jobs", "QueueTestSupport", "Schema", "storm-worker", "zipvl-batch", crypto, grdb,
+            ],
             exclude: ["README.md", "shims", "slurm"], swiftSettings: settings),
         .testTarget(
             name: "CommandTests", dependencies: ["TestSupport", "zipvl-batch"],

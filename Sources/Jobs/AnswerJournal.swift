@@ -1,4 +1,4 @@
-package import Foundation
+import Foundation
 import Glibc
 import Synchronization
 
@@ -11,7 +11,7 @@ package final class AnswerJournal: Sendable {
     private struct State {
         var descriptor: Int32
         /// Length of the file in whole lines.
-        var length: Int64 = 0
+        var length = 0
         var pending: [JournalledAnswer] = []
     }
 
@@ -19,9 +19,9 @@ package final class AnswerJournal: Sendable {
     private let state: Mutex<State>
 
     /// Room that is taken in advance, so that a full disk has place for the answer in hand.
-    static let reserve: Int64 = 128 << 10
+    static let reserve = 128 << 10
     /// A file whose answers the queue all has begins anew when it is longer than this.
-    static let rotation: Int64 = 64 << 10
+    static let rotation = 64 << 10
 
     /// Makes the folder, and a new file with the worker's name in it.
     ///
@@ -35,23 +35,29 @@ package final class AnswerJournal: Sendable {
                 .unavailable, "\(folder): the answers journal's folder cannot be made: \(error)")
         }
         var number = 1
-        while true {
+        var made: (path: String, descriptor: Int32)?
+        while made == nil {
             // Process ids come again, on another boot or in another container.
             let path = "\(folder)/\(name)\(number == 1 ? "" : "-\(number)").jsonl"
-            let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-            if descriptor < 0, errno == EEXIST, number < 10_000 {
-                number += 1
-                continue
-            }
-            guard descriptor >= 0, flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+            guard descriptor >= 0 || errno == EEXIST && number < 10_000 else {
                 throw Self.error(path, "cannot be made")
             }
-            self.path = path
-            state = Mutex(State(descriptor: descriptor))
-            break
+            number += 1
+            guard descriptor >= 0 else { continue }
+            // A replay that found it before it was locked has deleted it.
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0, JournalFile.isAt(path, descriptor) {
+                made = (path, descriptor)
+            } else {
+                Glibc.close(descriptor)
+            }
         }
+        guard let made else { throw Self.error(folder, "cannot be made") }
+        path = made.path
+        state = Mutex(State(descriptor: made.descriptor))
         JournalFile.syncFolder(of: path)
-        _ = fallocate(state.withLock { $0.descriptor }, FALLOC_FL_KEEP_SIZE, 0, Self.reserve)
+        // Zeros after the lines; a full disk takes no more than that.
+        posix_fallocate(made.descriptor, 0, Self.reserve)
     }
 
     deinit { close() }
@@ -70,16 +76,17 @@ package final class AnswerJournal: Sendable {
             }
             if state.pending.isEmpty, state.length > Self.rotation {
                 if ftruncate(state.descriptor, 0) == 0 { state.length = 0 }
-                _ = fallocate(state.descriptor, FALLOC_FL_KEEP_SIZE, 0, Self.reserve)
+                posix_fallocate(state.descriptor, 0, Self.reserve)
             }
-            guard JournalFile.write(line, to: state.descriptor), fdatasync(state.descriptor) == 0
+            guard JournalFile.write(line, to: state.descriptor, at: state.length),
+                fdatasync(state.descriptor) == 0
             else {
                 let problem = Self.error(path, "cannot be written")
                 // Half a line would hide the next one.
                 ftruncate(state.descriptor, state.length)
                 return problem
             }
-            state.length += Int64(line.count)
+            state.length += line.count
             state.pending.append(answer)
             return nil
         }
@@ -106,7 +113,7 @@ package final class AnswerJournal: Sendable {
         }
     }
 
-    fileprivate static func error(_ path: String, _ what: String) -> QueueError {
+    static func error(_ path: String, _ what: String) -> QueueError {
         let code = errno
         let isFull = code == ENOSPC || code == EDQUOT || code == EFBIG
         return QueueError(
@@ -162,32 +169,31 @@ extension AnswerJournal {
         for name in names.sorted() where name.hasSuffix(".jsonl") {
             let path = "\(folder)/\(name)"
             // Its worker lives, and sees to it.
-            guard let lock = try? FileLock(path: path) else { continue }
-            try await withExtendedLifetime(lock) {}
-            try await replayFile(path, &replay, readmit)
-            _ = lock
+            guard let file = JournalFile(locking: path) else { continue }
+            try await replayFile(file, &replay, readmit)
         }
         return replay
     }
 
     private static func replayFile(
-        _ path: String, _ replay: inout Replay,
+        _ file: JournalFile, _ replay: inout Replay,
         _ readmit: (JournalledAnswer) async throws -> Readmission
     ) async throws {
-        let content = try JournalFile.read(path)
+        let content = try file.read()
         if content.isTorn {
             replay.notices.append(
-                "\(path): the last line is torn; its answer had not been promised to anybody")
+                "\(file.path): the last line is torn: an answer that was being written down when its "
+                    + "worker died")
         }
         for number in content.damaged {
-            replay.notices.append("\(path):\(number): is no answer, and is left out")
+            replay.notices.append("\(file.path):\(number): is no answer, and is left out")
         }
         replay.damaged += content.damaged.count
         var left = content.answers[...]
         var kept: [JournalledAnswer] = []
         do {
             while let entry = left.first {
-                switch try await readmit(entry) {
+                switch try await readmission(entry, file, &replay, readmit) {
                 case .stored: replay.stored += 1
                 case .alreadyAnswered, .cancelled: replay.dropped += 1
                 case .running, .unknownJob: kept.append(entry)
@@ -196,15 +202,30 @@ extension AnswerJournal {
             }
         } catch {
             replay.kept += kept.count + left.count
-            try? JournalFile.replace(path, with: kept + left, copyDamaged: !content.damaged.isEmpty)
+            if left.count < content.answers.count { try? file.replace(with: kept + left) }
             throw error
         }
         replay.kept += kept.count
         if !kept.isEmpty {
             replay.notices.append(
-                "\(path): \(kept.count) answers stay there: their jobs are running or not in this "
-                    + "queue")
+                "\(file.path): \(kept.count) answers stay there: their jobs are running, or not in "
+                    + "this queue")
         }
-        try JournalFile.replace(path, with: kept, copyDamaged: !content.damaged.isEmpty)
+        if kept.count < content.answers.count || content.answers.isEmpty {
+            try file.replace(with: kept)
+        }
+    }
+
+    /// A row that the queue refuses keeps no other from being taken in.
+    private static func readmission(
+        _ entry: JournalledAnswer, _ file: JournalFile, _ replay: inout Replay,
+        _ readmit: (JournalledAnswer) async throws -> Readmission
+    ) async throws -> Readmission {
+        do {
+            return try await readmit(entry)
+        } catch let error as QueueError where error.kind == .invalid {
+            replay.notices.append("\(file.path): job \(entry.job): \(error.message)")
+            return .unknownJob
+        }
     }
 }

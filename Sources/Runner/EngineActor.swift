@@ -19,6 +19,8 @@ package actor EngineActor {
     private var models: [ModelKey: any AnsweringModel] = [:]
     private var videos: Kept<VideoKey, EncodedVideo>
     private var prefixes: Kept<PrefixKey, VisualPrefix>
+    /// Videos whose questions are being answered one after the other.
+    private var pinned: Set<VideoKey> = []
     /// `nil` on the CPU.
     private let watch: DeviceMemoryWatch?
 
@@ -102,12 +104,14 @@ package actor EngineActor {
     /// - Parameters:
     ///   - frames: `nil` where the video is expected to be kept.
     ///   - video: under what its visual tokens are kept; `nil` keeps none.
+    ///   - pins: keeps them, however large, until `unpin`: more questions about it follow at once
     /// - Throws: `FramesMissing`; what the model throws
     package func answer(
         _ request: AnswerRequest, frames: FrameBatch?, model key: ModelKey, video: VideoKey?,
-        progress: @escaping @Sendable (String, Double) -> Void
+        pins: Bool = false, progress: @escaping @Sendable (String, Double) -> Void
     ) throws -> Reply {
         let model = try loaded(key)
+        if pins, let video { pinned.insert(video) }
         // An encoding that failed or was not kept is not waited for.
         defer { register.forget { $0 == video && !videos.contains($0) } }
         return try measured {
@@ -136,6 +140,16 @@ package actor EngineActor {
         }
     }
 
+    /// The last question about the video was answered for now; it stays if there is room.
+    package func unpin(_ video: VideoKey) {
+        pinned.remove(video)
+        let before = videos.keys
+        videos.trim(to: videos.limit) { pinned.contains($0) }
+        prefixes.trim(to: prefixes.limit) { pinned.contains($0.video) }
+        let gone = before.filter { !videos.contains($0) }
+        register.forget(gone.contains)
+    }
+
     /// Answers about a video that is encoded, on the prefix of its other questions where there is one.
     private func reply(
         _ request: AnswerRequest, _ model: any AnsweringModel, _ encoded: EncodedVideo,
@@ -153,7 +167,9 @@ package actor EngineActor {
             prefix?.milliseconds = 0
         } else {
             prefix = try model.prefix(request, video: encoded, progress: step(progress))
-            if keeps, let prefix { prefixes.keep(prefix, key, bytes: prefix.byteCount) }
+            if keeps, let prefix {
+                prefixes.keep(prefix, key, bytes: prefix.byteCount) { pinned.contains($0.video) }
+            }
         }
         var reply = Reply(
             try model.answer(
@@ -273,7 +289,8 @@ package actor EngineActor {
     private func keep(_ encoded: EncodedVideo, _ key: VideoKey) throws {
         let before = videos.keys
         videos.keep(
-            encoded, key, bytes: try encoded.byteCount + encoded.classAttention.count * 4)
+            encoded, key, bytes: try encoded.byteCount + encoded.classAttention.count * 4
+        ) { pinned.contains($0) }
         let gone = before.filter { !videos.contains($0) }
         register.forget(gone.contains)
     }

@@ -6,12 +6,9 @@ package import Jobs
 /// What is counted are this worker's jobs that failed for good, were answered, or either. A share is of
 /// those that either failed for good or were answered, and counts once there are three of them.
 package struct HaltPolicy: Sendable, Equatable {
-    package enum When: String, Sendable, CaseIterable {
-        /// The job in hand goes on to its end.
-        case soon
-        /// The job in hand is given back.
-        case now
-    }
+    /// A worker answers one job at a time, so when a job's end reaches the limit none is being answered:
+    /// both give back what was claimed ahead. Each worker counts for itself.
+    package enum When: String, Sendable, CaseIterable { case soon, now }
     package enum What: String, Sendable, CaseIterable { case fail, success, done }
     package enum Limit: Sendable, Equatable {
         case count(Int)

@@ -89,10 +89,6 @@ extension JobRunner {
         return isOutOfTime ? outOfTimeReason : nil
     }
 
-    var isHalted: Bool {
-        options.halt?.isReached(failed: summary.failed, succeeded: summary.succeeded) ?? false
-    }
-
     /// Until nothing may begin any more; `nil` for ever.
     private var timeLeft: Duration? {
         let until = options.until.map { Duration.seconds($0.timeIntervalSince(clock.now())) }

@@ -34,7 +34,8 @@ extension JobRunner {
             }
             switch run.result.flatMap({ $0[index] }) {
             // The request to stop may have come with the last frame.
-            case .success where stop.isRequested || isEnding.value != nil: await settle(lease, Interruption.stopped)
+            case .success where stop.isRequested || isEnding.value != nil:
+                await settle(lease, Interruption.stopped)
             case .success(let input): members.append(.init(lease: lease, input: input))
             case .failure(let error): await settle(lease, error)
             }
@@ -71,6 +72,7 @@ extension JobRunner {
         let (lease, claim) = (member.lease, member.lease.claim)
         guard await start(lease) else { return }
         observer?.handle(.started(claim))
+        lease.log?.begin()
         let began = clock.uptime()
         let run = await supervise(
             [lease], budget: claim.timeout - spent, stop: { [self] in await isOver() }

@@ -14,7 +14,7 @@ extension JobRunner {
                     await settle(lease, Interruption.leaseLost)
                     return false
                 }
-                if let log = lease.log { try await queue.noteLog(attempt, path: log.path) }
+                await noteLog(lease)
                 return true
             } catch {
                 let problem = note(error, lease)
@@ -28,6 +28,13 @@ extension JobRunner {
         }
         // The mark is for crashes only; the answer itself is worth the same without.
         return true
+    }
+
+    private func noteLog(_ lease: AttemptLease) async {
+        guard let log = lease.log else { return }
+        do { try await queue.noteLog(lease.claim.attempt, path: log.path) } catch {
+            _ = note(error, lease)
+        }
     }
 
     /// Tells the queue how an attempt ended, and counts it.
@@ -120,7 +127,9 @@ extension JobRunner {
                     end(with: problem)
                 }
                 let isTold = lease.takenAway.value == .leaseLost
-                let isHopeless = shortages > 2 && isJournalled || stop.isForced && isJournalled
+                var isHopeless = isJournalled && (shortages > 2 || stop.isForced)
+                // What is only given back comes back by itself when this worker has gone.
+                if case .interrupted = outcome { isHopeless = isHopeless || fatal != nil }
                 guard problem.isTransient, !isTold, !isHopeless, clock.uptime() < patience else {
                     giveUp(lease, problem, isJournalled: isJournalled)
                     return
@@ -165,7 +174,11 @@ extension JobRunner {
         case .interrupted: summary.interrupted += 1
         case .lost: summary.lost += 1
         }
-        if isHalted { isEnding.set(()) }
+        if options.halt?.isReached(failed: summary.failed, succeeded: summary.succeeded) == true {
+            // It stays so, even if the job in hand changes the share.
+            isHalted = true
+            isEnding.set(())
+        }
         lease.log?.end(outcome)
         observer?.handle(.finished(lease.claim, outcome))
     }

@@ -21,6 +21,8 @@ package actor JobRunner<Engine: JobEngine> {
     var fatal: QueueError?
     /// Set when the engine did not end although its job was given up.
     var isHung = false
+    /// Set when `RunnerOptions.halt` was reached.
+    var isHalted = false
     /// Set when nothing more is to be prepared, whatever the reason.
     let isEnding = Latch<Void>()
     var stop = StopSignal()
@@ -69,17 +71,15 @@ package actor JobRunner<Engine: JobEngine> {
     }
 
     private func begin() async {
-        do {
-            // Answers that were left before what could be answered again: first of all.
-            _ = try await takeBack(waits: true)
-            if let folder = options.journalFolder {
-                journal = try AnswerJournal(folder: folder, name: worker.name)
-            }
-        } catch {
-            // The claim that follows meets a queue's trouble, too, and decides.
-            let problem = error as? QueueError ?? QueueError(.unavailable, "\(error)")
-            observer?.handle(.notice(problem.message))
-            if options.journalFolder != nil, journal == nil { fatal = problem }
+        // Answers that were left before what could be answered again: first of all.
+        do { _ = try await takeBack(waits: true) } catch {
+            // The claim that follows meets the same trouble and decides.
+            observer?.handle(.notice("\(error)"))
+        }
+        guard let folder = options.journalFolder else { return }
+        do { journal = try AnswerJournal(folder: folder, name: worker.name) } catch {
+            observer?.handle(.notice(error.message))
+            end(with: error)
         }
     }
 

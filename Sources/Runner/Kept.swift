@@ -20,12 +20,24 @@ struct Kept<Key: Hashable, Value> {
     }
 
     /// Keeps a value, unless it is larger than the limit by itself.
-    mutating func keep(_ value: Value, _ key: Key, bytes size: Int) {
+    ///
+    /// - Parameter isPinned: what stays whatever the limit
+    mutating func keep(
+        _ value: Value, _ key: Key, bytes size: Int,
+        sparing isPinned: (Key) -> Bool = { _ in false }
+    ) {
         remove { $0 == key }
-        guard size <= limit else { return }
-        while bytes + size > limit { bytes -= entries.removeFirst().bytes }
+        guard size <= limit || isPinned(key) else { return }
+        trim(to: limit - size, sparing: isPinned)
         entries.append((key, value, size))
         bytes += size
+    }
+
+    /// Lets go of the least recently used until no more than `size` bytes are kept.
+    mutating func trim(to size: Int, sparing isPinned: (Key) -> Bool = { _ in false }) {
+        while bytes > size, let index = entries.firstIndex(where: { !isPinned($0.key) }) {
+            bytes -= entries.remove(at: index).bytes
+        }
     }
 
     mutating func remove(where isUnwanted: (Key) -> Bool) {

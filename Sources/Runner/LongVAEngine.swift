@@ -41,6 +41,8 @@ package struct LongVAEngine: JobEngine {
         var milliseconds: Double
         /// Under what its visual tokens are shared; `nil` where they are not.
         var video: VideoKey?
+        /// More questions about the video follow at once.
+        var isOfGroup = false
     }
 
     package func prepare(_ claim: Claim) async throws -> Prepared {
@@ -70,6 +72,39 @@ package struct LongVAEngine: JobEngine {
         return Prepared(
             frames: frames, options: options, model: model, request: request,
             milliseconds: (.now - start) / .milliseconds(1), video: video)
+    }
+
+    /// The first claim's frames for all of them.
+    package func prepare(group: [Claim]) async throws -> [Result<Prepared, any Error>] {
+        guard let claim = group.first else { return [] }
+        var first = try await prepare(claim)
+        guard first.video != nil else {
+            // Nothing is shared on request: each is sampled by itself.
+            var results: [Result<Prepared, any Error>] = [.success(first)]
+            for claim in group.dropFirst() {
+                try Task.checkCancellation()
+                do { results.append(.success(try await prepare(claim))) } catch {
+                    results.append(.failure(error))
+                }
+            }
+            return results
+        }
+        first.isOfGroup = true
+        return group.enumerated().map { index, claim in
+            var prepared = first
+            prepared.request = first.options.request(
+                Question(text: claim.question, choices: claim.choices, expected: claim.expected))
+            if index > 0 {
+                // As for any further question about a video: its own row tells what it took itself.
+                prepared.frames.noteShared()
+                prepared.milliseconds = 0
+            }
+            return .success(prepared)
+        }
+    }
+
+    package func finish(group prepared: Prepared) async {
+        if let video = prepared.video { await model.unpin(video) }
     }
 
     private func sample(
@@ -138,7 +173,7 @@ package struct LongVAEngine: JobEngine {
         let start = ContinuousClock.now
         let reply = try await model.answer(
             prepared.request, frames: prepared.frames.batch, model: prepared.model,
-            video: prepared.video, progress: progress)
+            video: prepared.video, pins: prepared.isOfGroup, progress: progress)
         let verdict = Scoring.judge(
             reply.generated.text, choices: question.choices, expected: question.expected)
         return Answer(

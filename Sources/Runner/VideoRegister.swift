@@ -15,10 +15,7 @@ final class VideoRegister: Sendable {
     func announce(_ frames: SampledFrames, _ key: VideoKey) {
         var facts = frames
         facts.pixels = []
-        // What the next question's own row says about them.
-        facts.decodeMilliseconds = 0
-        facts.childPeakBytes = 0
-        facts.isFromCache = false
+        facts.noteShared()
         known.withLock { known in
             known.removeAll { $0.key == key }
             if known.count >= limit { known.removeFirst() }
@@ -33,5 +30,14 @@ final class VideoRegister: Sendable {
 
     func forget(_ isGone: (VideoKey) -> Bool) {
         known.withLock { known in known.removeAll { isGone($0.key) } }
+    }
+}
+
+extension SampledFrames {
+    /// What the next question's own row says about them.
+    mutating func noteShared() {
+        decodeMilliseconds = 0
+        childPeakBytes = 0
+        isFromCache = false
     }
 }

@@ -170,7 +170,6 @@ actor NightStorm {
             try disk?.free()
             fullUntil = nil
         }
-        try await store.keepServing()
         for place in 0..<night.workers where !isOver[place] {
             guard let ending = await crew.workers[place].child.endedNow() else { continue }
             // A supervisor waits a moment; the disk may still be full.

@@ -1,6 +1,8 @@
 import Foundation
 import GRDB
+import Glibc
 import Jobs
+import QueueTestSupport
 import Testing
 
 /// The back ends that a test runs on.
@@ -16,8 +18,11 @@ final class TestStore: Sendable {
     /// As `--queue` takes it.
     let location: String
     let queue: any QueueStore
+    private let database: PostgresDatabase?
+    private let tablespace: String?
 
-    /// - Parameter place: where an SQLite file goes, unless beside the workers' files
+    /// - Parameter place: folder where the data goes, unless beside the workers' files or where the
+    ///   server has its own
     /// - Returns: `nil`, with the reason printed, where the back end cannot be had
     static func make(
         _ kind: StoreKind, for test: String, at place: String? = nil
@@ -28,18 +33,68 @@ final class TestStore: Sendable {
             let path = "\(place ?? folder.path)/queue.db"
             return TestStore(kind, folder, path, try SQLiteQueue(path: path))
         case .postgres:
-            Reliability.skip("\(test) on PostgreSQL", "this build has no PostgreSQL")
-            return nil
+            guard PostgresServer.isAvailable else {
+                Reliability.skip("\(test) on PostgreSQL", PostgresServer.reason)
+                return nil
+            }
+            let database = try PostgresDatabase()
+            let tablespace = place.map { _ in "\(database.name)_space" }
+            if let place, let tablespace {
+                try await makeTablespace(tablespace, at: place, for: database)
+            }
+            return TestStore(
+                kind, folder, database.url, try PostgresQueue(url: database.url), database,
+                tablespace)
         }
     }
 
     private init(
-        _ kind: StoreKind, _ folder: TestFolder, _ location: String, _ queue: any QueueStore
+        _ kind: StoreKind, _ folder: TestFolder, _ location: String, _ queue: any QueueStore,
+        _ database: PostgresDatabase? = nil, _ tablespace: String? = nil
     ) {
         self.kind = kind
         self.folder = folder
         self.location = location
         self.queue = queue
+        self.database = database
+        self.tablespace = tablespace
+    }
+
+    deinit {
+        guard let database, let tablespace else { return }
+        // As the database's own end, which comes too late for its tablespace.
+        let server = database.server.url
+        let sql = ["DROP DATABASE \(database.name) WITH (FORCE)", "DROP TABLESPACE \(tablespace)"]
+        for statement in sql { _ = try? Self.psql(server, statement) }
+    }
+
+    /// The database's tables go to a filesystem of their own, its log stays where the server is.
+    private static func makeTablespace(
+        _ name: String, at place: String, for database: PostgresDatabase
+    ) async throws {
+        let path = "\(place)/\(name)"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        if let owner = getpwnam("postgres") {
+            for folder in [place, path] {
+                chown(folder, owner.pointee.pw_uid, owner.pointee.pw_gid)
+            }
+        }
+        try psql(database.server.url, "CREATE TABLESPACE \(name) LOCATION '\(path)'")
+        try psql(
+            database.server.url,
+            "ALTER DATABASE \(database.name) SET default_tablespace = \(name)")
+    }
+
+    /// A statement that must stand alone.
+    private static func psql(_ url: String, _ sql: String) throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/psql")
+        process.arguments = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", sql, url]
+        try process.run()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else {
+            throw QueueError(.unavailable, "psql ended with \(process.terminationStatus): \(sql)")
+        }
     }
 
     /// `doctor` has nothing to say, nor has the database itself.
@@ -103,10 +158,16 @@ final class TestStore: Sendable {
     }
 
     /// Ends a connection of some worker to the server.
-    func cutConnection() async throws -> Bool { false }
-
-    /// Starts the server again when it has ended (its disk was full).
-    func keepServing() async throws {}
+    func cutConnection() async throws -> Bool {
+        guard let database else { return false }
+        let ended = try database.value(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid()
+                AND backend_type = 'client backend' ORDER BY random() LIMIT 1
+            """)
+        return ended == "t"
+    }
 
     func remaining() async throws -> Int { try await queue.remaining(JobSelection()) }
 }

@@ -113,15 +113,19 @@ struct StormOptions {
     }
 
     func open() throws -> any QueueStore {
-        guard case .sqlite(let path) = try QueueLocation(queue) else {
-            return try QueueLocation(queue).open(readOnly: false)
+        switch try QueueLocation(queue) {
+        case .sqlite(let path):
+            var environment = QueueEnvironment()
+            environment.host = identity
+            if let logLimit { environment.logLimit = logLimit }
+            let milliseconds = Int64(clockOffset * 1000)
+            environment.now = { Int64(Date().timeIntervalSince1970 * 1000) + milliseconds }
+            return try SQLiteQueue(path: path, environment: environment)
+        case .postgres(let url):
+            var environment = PostgresEnvironment()
+            environment.host = identity
+            return try PostgresQueue(url: url, environment: environment)
         }
-        var environment = QueueEnvironment()
-        environment.host = identity
-        if let logLimit { environment.logLimit = logLimit }
-        let milliseconds = Int64(clockOffset * 1000)
-        environment.now = { Int64(Date().timeIntervalSince1970 * 1000) + milliseconds }
-        return try SQLiteQueue(path: path, environment: environment)
     }
 
     /// An address space that ends soon, so that a job which takes all memory takes this process's.

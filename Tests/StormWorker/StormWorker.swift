@@ -19,6 +19,9 @@ enum StormWorker {
         default: break
         }
         do {
+            if arguments.first == "fill" {
+                exit(try await StormFill.run(Array(arguments.dropFirst())))
+            }
             exit(try await work(StormOptions(arguments)))
         } catch {
             end { throw error }
