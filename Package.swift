@@ -148,7 +148,7 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "CommandTests", dependencies: ["TestSupport", "zipvl-batch"],
+            name: "CommandTests", dependencies: ["Jobs", "TestSupport", "zipvl-batch", yams],
             swiftSettings: settings),
     ]
 )

@@ -18,7 +18,8 @@ extension JobRunner {
                 return true
             } catch {
                 let problem = note(error, lease)
-                guard problem.isTransient else {
+                // What cannot be marked for want of room could not be stored either.
+                guard problem.isTransient, problem.kind != .full else {
                     end(with: problem)
                     await settle(lease, Interruption.stopped)
                     return false
