@@ -20,6 +20,8 @@ package protocol QueueBackend: Sendable {
     func knownVideo(
         path: String, sizeBytes: Int64, mtimeNanoseconds: Int64
     ) async throws -> VideoRecord?
+    /// `knownVideo` of many files at once, in their order.
+    func knownVideos(_ files: [KnownFile]) async throws -> [VideoRecord?]
 
     // MARK: Workers
 
@@ -101,6 +103,17 @@ extension QueueBackend {
     package func knownVideo(
         path: String, sizeBytes: Int64, mtimeNanoseconds: Int64
     ) async throws -> VideoRecord? { nil }
+
+    package func knownVideos(_ files: [KnownFile]) async throws -> [VideoRecord?] {
+        var videos: [VideoRecord?] = []
+        for file in files {
+            videos.append(
+                try await knownVideo(
+                    path: file.path, sizeBytes: file.sizeBytes,
+                    mtimeNanoseconds: file.mtimeNanoseconds))
+        }
+        return videos
+    }
 
     /// One job, or `nil`.
     package func claim(
