@@ -82,6 +82,10 @@ package protocol QueueBackend: Sendable {
     func list(_ selection: JobSelection, limit: Int) async throws -> [JobRow]
     func show(_ job: JobID) async throws -> JobDetail?
     func results(_ selection: JobSelection, limit: Int?) async throws -> [ResultRow]
+    /// All attempts at the jobs of a selection, in the order of their ids.
+    func attempts(_ selection: JobSelection) async throws -> [AttemptRow]
+    /// What is known of the videos of a selection, by job.
+    func videos(_ selection: JobSelection) async throws -> [JobID: VideoRecord]
     /// Number of jobs that may still run (queued or running) in the selection.
     func remaining(_ selection: JobSelection) async throws -> Int
     func metrics() async throws -> QueueMetrics
