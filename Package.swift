@@ -124,7 +124,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["KernelEmulation", "Torch"],
             path: "Tests/TestSupport", swiftSettings: settings),
         .target(
-            name: "QueueTestSupport", dependencies: ["Jobs"], path: "Tests/QueueTestSupport",
+            name: "QueueTestSupport", dependencies: ["CPostgres"], path: "Tests/QueueTestSupport",
             swiftSettings: settings),
         .testTarget(
             name: "TorchTests", dependencies: ["TestSupport", "Torch"], swiftSettings: settings),
