@@ -110,7 +110,7 @@ let package = Package(
             ],
             exclude: ["compare_transformers.py", "make_checkpoint.py"], swiftSettings: settings),
         .executableTarget(
-            name: "zipvl-bench-io", dependencies: ["VideoFrames", argumentParser],
+            name: "zipvl-bench-io", dependencies: ["Jobs", "VideoFrames", argumentParser],
             exclude: [
                 "make_speed_videos.sh", "peer_readers.py", "peer_truth.py", "peers.py",
                 "peers-requirements.txt", "peers-results.md",
@@ -158,9 +158,9 @@ let package = Package(
         .testTarget(
             name: "ReliabilityTests",
             dependencies: [
-                "Jobs", "QueueTestSupport", "storm-worker", "zipvl-batch", crypto, grdb,
+                "Jobs", "QueueTestSupport", "Schema", "storm-worker", "zipvl-batch", crypto, grdb,
             ],
-            exclude: ["README.md", "slurm"], swiftSettings: settings),
+            exclude: ["README.md", "shims", "slurm"], swiftSettings: settings),
         .testTarget(
             name: "CommandTests", dependencies: ["Jobs", "TestSupport", "zipvl-batch", yams],
             swiftSettings: settings),

@@ -23,6 +23,7 @@ struct StormOptions {
           --stay yes          waits for more instead of ending when nothing is left
           --host NAME         passes for a worker of another machine: liveness by lease alone
           --clock S           its clock is so many seconds ahead
+          --log-limit BYTES   of write-ahead log, after which it checkpoints (SQLite's)
           --memory MIB        address space beyond what it has at its start
         """
 
@@ -34,6 +35,7 @@ struct StormOptions {
     var host: String?
     var clockOffset: Double = 0
     var memory: Int?
+    var logLimit: Int64?
 
     init(_ arguments: [String]) throws {
         guard arguments.count >= 3, let milliseconds = Int64(arguments[2]) else {
@@ -82,6 +84,7 @@ struct StormOptions {
         case "--stay": runner.drain = value != "yes"
         case "--host": host = value
         case "--clock": clockOffset = try number()
+        case "--log-limit": logLimit = Int64(try number())
         case "--memory": memory = Int(try number())
         default: throw Self.wrong("\(name) is not known")
         }
@@ -114,6 +117,7 @@ struct StormOptions {
         case .sqlite(let path):
             var environment = QueueEnvironment()
             environment.host = identity
+            if let logLimit { environment.logLimit = logLimit }
             let milliseconds = Int64(clockOffset * 1000)
             environment.now = { Int64(Date().timeIntervalSince1970 * 1000) + milliseconds }
             return try SQLiteQueue(path: path, environment: environment)
