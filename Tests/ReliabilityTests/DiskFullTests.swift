@@ -12,7 +12,7 @@ extension Reliability {
                 let store = try await TestStore.make(.sqlite, for: "disk full", at: disk.path)
             else { return }
             let first = try await store.enqueue(0..<10)
-            for _ in 0..<Reliability.bound(2, full: 20) {
+            for _ in 0..<Reliability.bound(1, full: 20) {
                 try disk.fill(leaving: .random(in: 0...200) << 10)
                 let error = await #expect(throws: QueueError.self) {
                     try await store.enqueue(10..<5000)
@@ -33,7 +33,7 @@ extension Reliability {
                 let store = try await TestStore.make(.sqlite, for: "disk full", at: disk.path)
             else { return }
             let jobs = try await store.enqueue(0..<200)
-            for round in 0..<Reliability.bound(2, full: 20) {
+            for round in 0..<Reliability.bound(1, full: 20) {
                 try disk.fill(leaving: .random(in: 0...64) << 10)
                 // May be able to, or not: what counts is what is left.
                 try? await store.queue.maintain()
@@ -66,7 +66,7 @@ extension Reliability {
             else { return }
             let journal = kind == .sqlite ? "queue" : store.folder.file("answers")
             var jobs = 0
-            for round in 0..<Reliability.bound(2, full: 20) {
+            for round in 0..<Reliability.bound(1, full: 20) {
                 try await store.enqueue(jobs..<jobs + 4)
                 jobs += 4
                 // The ballast of so small a disk is 256 KiB: what it leaves is less than this.

@@ -20,8 +20,8 @@ extension Reliability {
 
         static let storms = StoreKind.allCases.flatMap { store in
             [
-                Storm(store: store, milliseconds: 50, hits: Reliability.bound(8, full: 200)),
-                Storm(store: store, milliseconds: 0, hits: Reliability.bound(3, full: 20)),
+                Storm(store: store, milliseconds: 50, hits: Reliability.bound(5, full: 200)),
+                Storm(store: store, milliseconds: 0, hits: Reliability.bound(2, full: 20)),
             ]
         }
 

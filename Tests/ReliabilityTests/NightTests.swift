@@ -9,8 +9,8 @@ extension Reliability {
     /// full, connections cut, the database locked.
     @Suite(.serialized) struct NightTests {
         struct Night: Sendable {
-            var jobs = Reliability.bound(300, full: 20_000)
-            var seconds = Reliability.bound(20.0, full: 1200)
+            var jobs = Reliability.bound(240, full: 20_000)
+            var seconds = Reliability.bound(10.0, full: 1200)
             var workers = 8
             var milliseconds = 50
             /// Seconds between two troubles.
@@ -23,7 +23,8 @@ extension Reliability {
             /// Seconds after which a job may run: all night long, many at a time.
             func due(_ number: Int) -> Double {
                 let time = 0.92 * seconds * Double(number) / Double(jobs)
-                return (time / 5).rounded(.down) * 5
+                let wave = Reliability.bound(2.0, full: 10)
+                return (time / wave).rounded(.down) * wave
             }
         }
 

@@ -6,7 +6,7 @@ import Testing
 extension Reliability {
     /// Jobs that kill or hang whoever runs them, among good ones.
     @Suite(.serialized) struct PoisonTests {
-        static let good = Reliability.bound(24, full: 200)
+        static let good = Reliability.bound(12, full: 200)
         /// Videos of each kind of harm.
         static let bad = Reliability.bound(1, full: 3)
         static let companions = ["good one?", "good two?"]
