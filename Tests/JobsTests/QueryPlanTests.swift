@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Glibc
 import Testing
 
 @testable import Jobs
@@ -50,6 +51,13 @@ import Testing
         #expect(!plan.contains("SCAN t") && !plan.contains("SCAN w"), "\(plan)")
     }
 
+    /// What this thread has used, however busy the machine is.
+    private static func processorTime() -> Duration {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return .seconds(Int64(time.tv_sec)) + .nanoseconds(Int64(time.tv_nsec))
+    }
+
     @Test func `a claim among many jobs of other models and of later is quick`() async throws {
         let test = try TestQueue()
         try await test.execute(
@@ -68,11 +76,11 @@ import Testing
         var times: [Duration] = []
         for _ in 0..<20 {
             let (jobs, time) = try await test.queue.read { db in
-                let start = ContinuousClock.now
+                let start = Self.processorTime()
                 let search = HeadSearch(db: db, now: 2)
                 let head = try search.head(ClaimFilter(modelSHA256: "m1"))
                 let more = try search.companions(of: head?.job ?? 0, limit: 3)
-                return ([head?.job ?? 0] + more, ContinuousClock.now - start)
+                return ([head?.job ?? 0] + more, Self.processorTime() - start)
             }
             #expect(jobs == [99000, 99001, 99002, 99003])
             times.append(time)
