@@ -11,7 +11,7 @@ import Testing
         try await test.queue.read { db in
             let statement = try db.makeStatement(sql: "EXPLAIN QUERY PLAN " + sql)
             var arguments: [String: (any DatabaseValueConvertible)?] = [:]
-            let names = ["queue", "config", "below", "priority", "now", "head", "limit", "worker"]
+            let names = ["queue", "config", "below", "priority", "now", "head", "limit", "video"]
             for name in names where sql.contains(":\(name)") { arguments[name] = 1 }
             if sql.contains("?") {
                 let count = max(
@@ -32,6 +32,7 @@ import Testing
             (HeadSearch.headQuery(byConfig: false), "INDEX jobs_claim "),
             (HeadSearch.priorityQuery(byConfig: true), "INDEX jobs_claim_config "),
             (HeadSearch.headQuery(byConfig: true), "INDEX jobs_claim_config "),
+            (HeadSearch.companionPriorityQuery, "INDEX jobs_companions "),
             (HeadSearch.companionQuery, "INDEX jobs_companions "),
             (SQLiteQueue.prolongQuery, "SEARCH jobs USING INTEGER PRIMARY KEY"),
             (SQLiteQueue.succeedQuery, "SEARCH jobs USING INTEGER PRIMARY KEY"),
