@@ -107,6 +107,7 @@ private actor MergeReader {
             video: video, config: config, question: question, choices: choices,
             expected: row.text("expected"), customID: row.text("custom_id"),
             queue: row.text("queue") ?? "default", priority: Int(row.integer("priority") ?? 0),
+            runAt: row.integer("run_at_ms").map { Date(milliseconds: $0) },
             held: row.text("state") == JobState.held.rawValue,
             maxAttempts: Int(row.integer("max_attempts") ?? 3),
             maxCrashes: Int(row.integer("max_crashes") ?? 3),

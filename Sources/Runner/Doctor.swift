@@ -122,7 +122,7 @@ package struct Doctor: Sendable {
             $0 + (ContentIdentity.statistics(folder + "/" + $1)?.size ?? 0)
         }
         return Finding(
-            level: bytes > 1 << 30 ? .warning : .ok, subject: "journal",
+            level: bytes > 1 << 30 ? .warning : .ok, subject: "answers",
             detail: bytes == 0
                 ? "\(folder): no answers left over"
                 : "\(folder): \(bytes) bytes of answers; `work` takes in what the queue has not, and "

@@ -26,7 +26,7 @@ struct ReportCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Show pictures of at most this many videos (default: 1000).", valueName: "n"))
+            "Show pictures of at most this many videos (default: 500).", valueName: "n"))
     var thumbnails: Int?
 
     @Flag(help: "Show no pictures; no video is opened.")
@@ -65,7 +65,7 @@ struct ReportCommand: AsyncParsableCommand {
         content.showsThumbnails = !noThumbnails
         if !noThumbnails {
             let sampler = SamplerLaunch.start()
-            await content.addThumbnails(ThumbnailSource(sampler), limit: thumbnails ?? 1000)
+            await content.addThumbnails(ThumbnailSource(sampler), limit: thumbnails ?? 500)
             await sampler.shutDown()
         }
         let text = ReportPage.text(content)

@@ -33,7 +33,8 @@ struct ShowCommand: AsyncParsableCommand {
         var lines = ["job \(job.jobID): \(job.state.rawValue)"]
         func add(_ name: String, _ value: String?) {
             guard let value, !value.isEmpty else { return }
-            lines.append("  \(name)\(String(repeating: " ", count: 12 - name.count))\(value)")
+            let text = Printable.line(value)
+            lines.append("  \(name)\(String(repeating: " ", count: 12 - name.count))\(text)")
         }
         add("batch", job.batch)
         add("custom id", job.customID)

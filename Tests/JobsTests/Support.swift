@@ -85,6 +85,13 @@ struct TestQueue {
         try #require(try await queue.claim(worker, filter: ClaimFilter(), lease: .seconds(60)))
     }
 
+    /// Up to `limit` jobs of one video.
+    func claims(
+        _ worker: WorkerID, _ limit: Int, filter: ClaimFilter = ClaimFilter()
+    ) async throws -> [Claim] {
+        try await queue.claim(worker, filter: filter, limit: limit, lease: .seconds(60))
+    }
+
     /// One heartbeat of the claim, for another 60 s.
     @discardableResult
     func beat(
@@ -95,6 +102,11 @@ struct TestQueue {
             as: WorkerID.self)
         let live = LiveAttempt(claim.attempt, progress: progress, stage: stage)
         return try await queue.heartbeat(worker ?? 0, [live], lease: .seconds(60))[claim.attempt]
+    }
+
+    /// Findings of `doctor` that are not well.
+    func findings() async throws -> [Finding] {
+        try await queue.check().filter { $0.level != .ok }
     }
 
     func state(_ job: JobID) async throws -> JobState? {

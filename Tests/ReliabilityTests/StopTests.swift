@@ -30,7 +30,9 @@ extension Reliability {
                 // Some are sampled for real, by a child of the worker.
                 if try await store.remaining() < 20 {
                     try await store.enqueue(jobs..<jobs + 12, questions: ["What?", "Who?"])
-                    try await store.enqueue(jobs..<jobs + 3, prefix: "real") { $1.video.path = clip }
+                    try await store.enqueue(jobs..<jobs + 3, prefix: "real") {
+                        $1.video.path = clip
+                    }
                     jobs += 27
                 }
                 let tag = "STORM_TAG=\(UUID())"

@@ -99,7 +99,8 @@ import Testing
     }
 
     @Test(arguments: [
-        (String(repeating: "a", count: 32768), nil), (String(repeating: "a", count: 32769), "32769"),
+        (String(repeating: "a", count: 32768), nil),
+        (String(repeating: "a", count: 32769), "32769"),
         ("a\u{0}b", "NUL"), ("'; DROP TABLE jobs; --", nil), ("%n%s\u{1b}[2J", nil),
     ])
     func `any question that a queue can hold is taken`(_ question: String, _ what: String?) throws {
@@ -113,7 +114,9 @@ import Testing
         #expect(error?.message.contains(what) == true)
     }
 
-    @Test func `lines that are too long or no UTF-8 are told by number, however they are cut`() throws {
+    @Test func `lines that are too long or no UTF-8 are told by number, however they are cut`()
+        throws
+    {
         let path = FileManager.default.temporaryDirectory.path + "/lines-\(UUID())"
         defer { try? FileManager.default.removeItem(atPath: path) }
         var data = Data([0xEF, 0xBB, 0xBF]) + Data("first\r\n\n".utf8)

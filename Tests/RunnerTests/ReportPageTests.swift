@@ -60,20 +60,20 @@ import Testing
         let content = try await fixture.content()
         let summary = ReportSummary(statuses: content.statuses, answers: content.answers)
         let file = try DatabaseQueue(path: fixture.queue.queue.path)
-        let row = try #require(
-            try await file.read { db in
-                try Row.fetchOne(
-                    db,
-                    sql: """
-                        SELECT count(*) AS answers, sum(correct) AS correct, count(correct) AS judged,
-                            100 * (1 - sum(attn_flops_used) / sum(attn_flops_dense)) AS attn,
-                            100 * (1 - sum(llm_flops_used) / sum(llm_flops_dense)) AS llm,
-                            100 * (1 - 1.0 * sum(kv_cache_bytes_used) / sum(kv_cache_bytes_dense)) AS kv,
-                            max(peak_host_mib) AS host, max(peak_device_mib) AS device,
-                            sum(total_ms) AS total, sum(warnings <> '') AS warned
-                        FROM results WHERE batch = ?
-                        """, arguments: [ReportFixture.batch])
-            })
+        let found = try await file.read { db in
+            try Row.fetchOne(
+                db,
+                sql: """
+                    SELECT count(*) AS answers, sum(correct) AS correct, count(correct) AS judged,
+                        100 * (1 - sum(attn_flops_used) / sum(attn_flops_dense)) AS attn,
+                        100 * (1 - sum(llm_flops_used) / sum(llm_flops_dense)) AS llm,
+                        100 * (1 - 1.0 * sum(kv_cache_bytes_used) / sum(kv_cache_bytes_dense)) AS kv,
+                        max(peak_host_mib) AS host, max(peak_device_mib) AS device,
+                        sum(total_ms) AS total, sum(warnings <> '') AS warned
+                    FROM results WHERE batch = ?
+                    """, arguments: [ReportFixture.batch])
+        }
+        let row = try #require(found)
         func close(_ value: Double?, _ column: String) -> Bool {
             guard let value, let other: Double = row[column] else { return false }
             return abs(value - other) <= 1e-9 * max(1, abs(other))

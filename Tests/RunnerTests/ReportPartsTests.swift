@@ -57,7 +57,8 @@ import VideoFrames
         #expect(histogram.counts.map { $0.reduce(0, +) } == [997, 1])
         for bin in 0..<histogram.bins {
             let low = histogram.start + Double(bin) * histogram.width
-            let inside = values.count { $0 >= low - 1e-6 && $0 < low + histogram.width - 1e-6 }
+            let bounds = (low - 1e-6)..<(low + histogram.width - 1e-6)
+            let inside = values.count { bounds.contains($0) }
             #expect(abs(histogram.counts[0][bin] - inside) <= 1)
         }
         #expect(histogram.bins <= 26)
@@ -69,11 +70,15 @@ import VideoFrames
     }
 
     @Test func `a long pause is cut out of the time line`() {
-        let night = 22.0 * 3600
-        let nights = (0..<3).map { Double($0) * 86400 + night }
-        let intervals = nights.flatMap { start in
-            (0..<60).map { (start: start + Double($0) * 60, end: start + Double($0 + 1) * 60) }
+        typealias Interval = (start: Double, end: Double)
+        func minutes(_ count: Int, of day: Int) -> [Interval] {
+            let begin = Double(day) * 86400 + 22 * 3600
+            return (0..<count).map { minute in
+                let start = begin + 60 * Double(minute)
+                return (start, start + 60)
+            }
         }
+        let intervals = (0..<3).flatMap { minutes(60, of: $0) }
         let axis = TimeAxis(intervals, left: 100, right: 1000)
         #expect(axis.parts.count == 3)
         #expect(axis.parts.first?.left == 100)
@@ -84,8 +89,7 @@ import VideoFrames
         #expect(axis.ticks.contains { $0.text == "22:30" || $0.text == "22:00" })
         // One moment, and a thousand nights.
         #expect(TimeAxis([(5, 5)], left: 0, right: 10).pixel(5) == 5)
-        let many = TimeAxis(
-            (0..<1000).map { (Double($0) * 86400, Double($0) * 86400 + 60) }, left: 0, right: 900)
+        let many = TimeAxis((0..<1000).flatMap { minutes(1, of: $0) }, left: 0, right: 900)
         #expect(many.parts.count <= 6)
     }
 

@@ -1,6 +1,10 @@
 extension MemoryQueue {
     package func enqueue(_ batch: BatchSpec, _ items: [NewJob]) async throws -> EnqueueReport {
-        for item in items { try item.refuseNonsense() }
+        for item in items { try item.validate() }
+        guard ![batch.name, batch.source, batch.specJSON].contains(where: { $0.utf8.contains(0) })
+        else {
+            throw QueueError(.invalid, "the batch's name or source contains the character U+0000")
+        }
         return try write { tables, now in
             var report = EnqueueReport(inserted: [], reused: [], rejected: [])
             var batchID: Int64?
@@ -58,8 +62,9 @@ extension MemoryJob {
             id: id, batch: batch, video: video, config: config, item: item, dedupeKey: key,
             priority: item.priority,
             phase: item.failure != nil ? .failed : item.held ? .held : .queued,
-            runAt: item.runAt?.milliseconds ?? now, stage: item.failure?.stage,
-            failure: item.failure, createdAt: now, finishedAt: item.failure == nil ? nil : now)
+            runAt: item.runAt?.milliseconds ?? now, stage: item.failure?.storable.stage,
+            failure: item.failure?.storable, createdAt: now,
+            finishedAt: item.failure == nil ? nil : now)
     }
 }
 
@@ -73,12 +78,15 @@ extension MemoryTables {
     /// Of the same content there is one row: last seen where `video` says, and with all that was ever
     /// found out.
     fileprivate mutating func row(of video: VideoRecord) -> Int64 {
+        var video = video
+        video.codec = video.codec?.withoutNUL
+        video.container = video.container?.withoutNUL
+        video.probeError = video.probeError?.withoutNUL
         guard let (id, old) = videos.first(where: { $0.value.contentID == video.contentID }) else {
             let id = newID()
             videos[id] = video
             return id
         }
-        var video = video
         video.durationMilliseconds = video.durationMilliseconds ?? old.durationMilliseconds
         video.width = video.width ?? old.width
         video.height = video.height ?? old.height
@@ -99,29 +107,5 @@ extension MemoryTables {
         let id = newID()
         configs[id] = config
         return id
-    }
-}
-
-extension NewJob {
-    fileprivate func refuseNonsense() throws(QueueError) {
-        let length = question.unicodeScalars.count
-        guard length >= 1 && length <= 32768 else {
-            throw QueueError(
-                .invalid,
-                "\(video.path): the question has \(length) characters, expected 1 to 32768")
-        }
-        guard !queue.isEmpty else {
-            throw QueueError(.invalid, "\(video.path): the queue has no name")
-        }
-        guard priority >= -1000 && priority <= 1000 else {
-            throw QueueError(
-                .invalid, "\(video.path): priority \(priority), expected -1000 to 1000")
-        }
-        guard maxAttempts >= 1 && maxCrashes >= 1 else {
-            throw QueueError(
-                .invalid,
-                "\(video.path): at most \(maxAttempts) attempts and \(maxCrashes) crashes, expected "
-                    + "at least 1")
-        }
     }
 }

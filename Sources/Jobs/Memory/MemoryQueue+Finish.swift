@@ -70,7 +70,8 @@ extension MemoryTables {
         job.failure = nil
         job.finishedAt = now
         jobs[job.id] = job
-        answers[job.id] = MemoryAnswer(attempt: attempt, answer: answer, recordedAt: now)
+        answers[job.id] = MemoryAnswer(
+            attempt: attempt, answer: answer.storable, recordedAt: now)
         close(attempt, "succeeded", nil, now)
     }
 
@@ -78,6 +79,7 @@ extension MemoryTables {
         _ attempt: AttemptID, _ outcome: String, _ failure: Failure?, _ now: Int64
     ) {
         guard var row = attempts[attempt] else { return }
+        let failure = failure?.storable
         row.outcome = outcome
         row.endedAt = now
         row.errorClass = failure?.errorClass
@@ -101,6 +103,7 @@ extension MemoryTables {
         _ job: MemoryJob, _ phase: MemoryJob.Phase, _ failure: Failure, _ now: Int64
     ) {
         var job = job
+        let failure = failure.storable
         job.phase = phase
         job.failure = failure
         job.stage = failure.stage ?? job.stage
@@ -130,6 +133,14 @@ extension MemoryTables {
 }
 
 extension Answer {
+    /// Without the character U+0000.
+    fileprivate var storable: Answer {
+        var answer = self
+        answer.answer = self.answer.withoutNUL
+        answer.choice = choice?.withoutNUL
+        return answer
+    }
+
     func refuseNonsense(_ job: JobID) throws(QueueError) {
         let counts = [attnFLOPsDense, attnFLOPsUsed, llmFLOPsDense, llmFLOPsUsed]
         let ratio = keptTokenRatioMean ?? 0

@@ -15,7 +15,7 @@ extension MemoryQueue {
         try write { tables, now in
             guard var row = tables.workers[worker] else { return }
             if row.stop == nil {
-                row.stop = (now, reason)
+                row.stop = (now, reason.withoutNUL)
                 row.lastSeenAt = now
             }
             row.isAlive = false
@@ -130,7 +130,7 @@ extension MemoryTables {
         if let progress = live.progress {
             job.progress = progress.isFinite ? max(0, min(1, progress)) : 0
         }
-        job.stage = live.stage ?? job.stage
+        job.stage = live.stage?.withoutNUL ?? job.stage
         jobs[job.id] = job
         attempts[live.attempt]?.heartbeatAt = now
         return job.isUnwanted ? .cancelRequested : .ok(leaseUntil: Date(milliseconds: leaseEnd))

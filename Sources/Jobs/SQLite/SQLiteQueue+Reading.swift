@@ -129,19 +129,6 @@ extension SQLiteQueue {
     }
 }
 
-extension ResultRow.Value {
-    fileprivate init(_ value: DatabaseValue) {
-        switch value.storage {
-        case .null: self = .null
-        case .int64(let number): self = .integer(number)
-        case .double(let number): self = .real(number)
-        case .string(let text): self = .text(text)
-        // No column of the view holds bytes.
-        case .blob(let data): self = .text(String(decoding: data, as: UTF8.self))
-        }
-    }
-}
-
 extension VideoRecord {
     /// What is known of the video, by column name.
     fileprivate var columns: [String: String] {

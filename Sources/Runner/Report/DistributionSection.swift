@@ -7,6 +7,9 @@ enum DistributionSection {
             methods.map { $0.answers.compactMap(value) }
         }
         let hasDevice = content.answers.contains { $0.peakDeviceMiB != nil }
+        let memory = values(hasDevice ? \.peakDeviceMiB : \.peakHostMiB)
+        // Round numbers of the unit that the figure names.
+        let isLarge = (memory.joined().max() ?? 0) >= 2048
         let figures = [
             HistogramFigure(
                 title: "Attention FLOPs saved", format: Self.percent,
@@ -15,8 +18,8 @@ enum DistributionSection {
                 title: "KV cache saved", format: Self.percent, series: values(\.kvSavedPct)),
             HistogramFigure(
                 title: hasDevice ? "Peak device memory" : "Peak host memory",
-                format: { ReportFigures.mebibytes($0) },
-                series: values(hasDevice ? \.peakDeviceMiB : \.peakHostMiB)),
+                format: { Self.plain($0) + (isLarge ? " GiB" : " MiB") },
+                series: memory.map { $0.map { isLarge ? $0 / 1024 : $0 } }),
             HistogramFigure(
                 title: "Time of an answer", format: { ReportFigures.time(milliseconds: $0) },
                 series: values(\.totalMS)),
@@ -29,9 +32,11 @@ enum DistributionSection {
             """
     }
 
-    private static func percent(_ value: Double) -> String {
+    private static func percent(_ value: Double) -> String { plain(value) + " %" }
+
+    private static func plain(_ value: Double) -> String {
         let isWhole = abs(value - value.rounded()) < 1e-6
-        return ReportFigures.decimal(value, isWhole ? 0 : 1) + " %"
+        return ReportFigures.decimal(value, isWhole ? 0 : abs(value) < 1 ? 2 : 1)
     }
 
     /// Which colour is which method, where there are several.

@@ -15,7 +15,7 @@ package struct ReportAnswer: Sendable {
     package var expected: String?
     package var correct: Bool?
     package var model: String
-    /// "zipvl, tau 0.975 …": rows of one method read alike.
+    /// "zipvl:tau=0.9, 64 frames"
     package var method: String
     package var optionsJSON: String
     package var framesUsed: Double?
@@ -29,10 +29,28 @@ package struct ReportAnswer: Sendable {
     package var warnings: [String]
     package var attemptsMade: Int
 
-    package init(_ row: ResultRow, videos: [JobID: VideoRecord]) {
-        var video: VideoRecord?
-        if case .integer(let job) = row["job_id"] { video = videos[job] }
-        self.init(row, video: video)
+    package static func answers(
+        _ rows: [ResultRow], videos: [JobID: VideoRecord]
+    ) -> [ReportAnswer] {
+        // Thousands of answers have a handful of options.
+        var labels: [String: String] = [:]
+        return rows.map { row in
+            var video: VideoRecord?
+            if case .integer(let job) = row["job_id"] { video = videos[job] }
+            var answer = ReportAnswer(row, video: video)
+            let label =
+                labels[answer.optionsJSON] ?? methodLabel(answer.optionsJSON) ?? answer.method
+            labels[answer.optionsJSON] = label
+            answer.method = label
+            return answer
+        }
+    }
+
+    /// - Returns: `nil` for options that this version does not know
+    private static func methodLabel(_ optionsJSON: String) -> String? {
+        (try? AnalysisOptions(json: optionsJSON)).map {
+            "\($0.methodLabel), \($0.frames) frames"
+        }
     }
 
     /// Columns that are missing or of another type count as unknown, never as an error.
@@ -69,8 +87,7 @@ package struct ReportAnswer: Sendable {
         correct = number("correct").map { $0 != 0 }
         model = text("model") ?? ""
         optionsJSON = text("options_json") ?? "{}"
-        let options = try? AnalysisOptions(json: optionsJSON)
-        method = options.map { "\($0.methodLabel), \($0.frames) frames" } ?? text("method") ?? ""
+        method = text("method") ?? ""
         framesUsed = number("frames_used")
         keptTokenRatioMean = number("kept_token_ratio_mean")
         attnFLOPsDense = number("attn_flops_dense") ?? 0

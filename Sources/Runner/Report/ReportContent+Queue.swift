@@ -22,9 +22,8 @@ extension ReportContent {
         var selection = JobSelection()
         selection.batch = batch
         videos = try await queue.videos(selection)
-        answers = try await queue.results(selection, limit: nil).map { [videos] in
-            ReportAnswer($0, videos: videos)
-        }
+        answers = ReportAnswer.answers(
+            try await queue.results(selection, limit: nil), videos: videos)
         attempts = try await queue.attempts(selection)
         selection.states = [.failed]
         failures = try await queue.list(selection, limit: .max)
@@ -32,9 +31,10 @@ extension ReportContent {
             var selection = JobSelection()
             selection.batch = baseline
             let videos = try await queue.videos(selection)
-            let answers = try await queue.results(selection, limit: nil)
             self.baseline = Baseline(
-                batch: baseline, answers: answers.map { ReportAnswer($0, videos: videos) })
+                batch: baseline,
+                answers: ReportAnswer.answers(
+                    try await queue.results(selection, limit: nil), videos: videos))
         }
     }
 

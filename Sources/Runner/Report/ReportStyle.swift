@@ -94,7 +94,8 @@ enum ReportStyle {
         th.sort:hover{color:var(--ink)}
         th[aria-sort=ascending]::after{content:" ▲"}
         th[aria-sort=descending]::after{content:" ▼"}
-        .text{overflow-wrap:anywhere;white-space:pre-wrap;max-width:44ch}
+        .text{overflow-wrap:anywhere;white-space:pre-wrap;min-width:15ch;max-width:44ch;\
+        unicode-bidi:plaintext}
         .clip{max-height:12em;overflow:auto}
         .path,.video{overflow-wrap:anywhere}
         .share{--v:0;background:linear-gradient(var(--s2),var(--s2)) no-repeat right 10px top 30px/\
@@ -157,11 +158,12 @@ enum ReportStyle {
         h2{break-after:avoid;margin-top:22px}
         .card,tr,svg,.group{break-inside:avoid}
         thead{display:table-header-group}
+        svg text{font-size:13px}
         .scroll{overflow:visible}
         .clip{max-height:none;overflow:visible}
         table{font-size:8.5pt}th{font-size:8pt}th,td{padding:4px 5px}
         .t{width:64px;height:36px}.t.none::after{left:26px;top:9px}
-        td.video{width:auto;min-width:0;font-size:7.5pt}
+        td.video{width:auto;min-width:0;font-size:7.5pt}.text{min-width:0}
         .two{grid-template-columns:1fr 1fr}
         }
         @media (max-width:620px){main{padding:18px 12px 40px}.two{grid-template-columns:1fr}}

@@ -101,7 +101,7 @@ enum WorkerSection {
             <text class="b e" x="\(px(left - 12))" y="\(px(y + 17))"><title>\(title)</title>\
             \(shortened(worker.name)) <tspan>\(worker.device)</tspan></text>
             <text x="\(px(right + 10))" y="\(px(y + 17))">\
-            \(ReportFigures.count(worker.attempts.count)), \
+            \(ReportFigures.count(worker.attempts.count)) · \
             \(ReportFigures.time(milliseconds: 1000 * busy))</text>
 
             """

@@ -50,29 +50,16 @@ struct LaunchPlan: Sendable, Equatable {
     var queueText: String {
         switch queue {
         case .sqlite(let path): path
-        case .postgres(let url): Self.withoutPassword(url)
+        case .postgres(let url): QueueLocation.withoutPassword(url)
         }
     }
 
     var hasPassword: Bool {
-        if case .postgres(let url) = queue { Self.withoutPassword(url) != url } else { false }
-    }
-
-    static func withoutPassword(_ url: String) -> String {
-        guard let scheme = url.firstRange(of: "://") else { return url }
-        let rest = url[scheme.upperBound...]
-        let end = rest.firstIndex { $0 == "/" || $0 == "?" } ?? rest.endIndex
-        var text = url
-        if let at = rest[..<end].lastIndex(of: "@"),
-            let colon = rest[..<at].firstIndex(of: ":")
-        {
-            text = String(url[..<colon]) + url[at...]
+        if case .postgres(let url) = queue {
+            QueueLocation.withoutPassword(url) != url
+        } else {
+            false
         }
-        guard let mark = text.firstIndex(of: "?") else { return text }
-        let kept = text[text.index(after: mark)...].split(separator: "&")
-            .filter { !$0.hasPrefix("password=") }
-        return String(text[..<mark])
-            + (kept.isEmpty ? "" : "?" + kept.joined(separator: "&"))
     }
 }
 

@@ -7,6 +7,7 @@ import Testing
 enum BackendUnderTest: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case memory = "memory"
     case sqliteWAL = "SQLite with a write-ahead log"
+    case sqliteRollback = "SQLite with a rollback journal"
 
     var testDescription: String { rawValue }
 
@@ -39,6 +40,7 @@ enum BackendUnderTest: String, CaseIterable, Sendable, CustomTestStringConvertib
         switch self {
         case .memory: try QueueUnderTest.memory()
         case .sqliteWAL: try QueueUnderTest.sqlite()
+        case .sqliteRollback: try QueueUnderTest.sqlite { $0.journal = .rollback }
         }
     }
 }

@@ -42,6 +42,7 @@ extension QueueUnderTest {
         let open = { @Sendable (name: String) in
             var environment = QueueEnvironment()
             environment.now = { clock.now }
+            environment.ballastBytes = 0
             change(&environment)
             return try SQLiteQueue(path: folder.file(name), environment: environment)
         }

@@ -6,7 +6,8 @@ import Foundation
 /// attempts and workers, so that those of two back ends can be compared.
 final class ModelDriver {
     let test: QueueUnderTest
-    private var workers: [WorkerID] = []
+    /// `nil` for those that may have been pruned: an id may be another's then.
+    private var workers: [WorkerID?] = []
     private var workerNames: [String: Int] = [:]
     private var claims: [Claim] = []
     private var jobs: [JobID?] = []
@@ -97,6 +98,8 @@ final class ModelDriver {
             let report = try await queue.prune(retention, isDry: isDry)
             let left = Set(try await queue.list(JobSelection(), limit: .max).map(\.jobID))
             jobs = jobs.map { $0.flatMap { left.contains($0) ? $0 : nil } }
+            let working = Set(try await queue.workers().map(\.workerID))
+            workers = workers.map { $0.flatMap { working.contains($0) ? $0 : nil } }
             return "\(report)"
         case .maintain:
             try await queue.maintain()
@@ -171,7 +174,7 @@ final class ModelDriver {
     }
 
     func worker(id: WorkerID) -> String {
-        workers.firstIndex(of: id).map { "worker \($0)" } ?? "unknown worker"
+        workers.lastIndex(of: id).map { "worker \($0)" } ?? "unknown worker"
     }
 
     func worker(named name: String) -> String { workerNames[name].map { "worker \($0)" } ?? name }

@@ -59,6 +59,8 @@ extension ModelDriver {
         metrics.jobs = []
         metrics.attempts = [:]
         metrics.logBytes = nil
+        // Summed up in another order.
+        metrics.durationSumSeconds = (metrics.durationSumSeconds * 1000).rounded()
         return "\(jobs) \(attempts) \(metrics)"
     }
 }

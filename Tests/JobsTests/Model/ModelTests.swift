@@ -19,6 +19,10 @@ import Testing
         try await compareSQLite(seeds: Self.seeds(300, of: 10_000))
     }
 
+    @Test func `SQLite with a rollback journal does as the model does`() async throws {
+        try await compareSQLite(seeds: Self.seeds(100, of: 2_000)) { $0.journal = .rollback }
+    }
+
     private func compareSQLite(
         seeds: Range<UInt64>,
         _ change: @escaping @Sendable (inout QueueEnvironment) -> Void = { _ in }
@@ -51,6 +55,7 @@ private final class SQLiteFile: Sendable {
         folder = try TemporaryFolder(inMemory: true)
         var environment = QueueEnvironment()
         environment.now = { [clock] in clock.now }
+        environment.ballastBytes = 0
         change(&environment)
         queue = try SQLiteQueue(path: folder.file("q.db"), environment: environment)
     }
