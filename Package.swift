@@ -31,12 +31,14 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
-        // C: FFmpeg's headers and libtorch's stable C ABI.
+        // C: FFmpeg's and PostgreSQL's headers and libtorch's stable C ABI.
         .systemLibrary(
             name: "CFFmpeg", pkgConfig: "libavformat libavcodec libswscale libavutil",
             providers: [
                 .apt(["libavformat-dev", "libavcodec-dev", "libswscale-dev", "libavutil-dev"])
             ]),
+        .systemLibrary(
+            name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(name: "CTorch", linkerSettings: [.linkedLibrary("dl")]),
 
         // The model's side: tensors, prefill methods, LongVA.
@@ -79,10 +81,12 @@ let package = Package(
             resources: [
                 .embedInCode("sqlite_v001.sql"), .embedInCode("sqlite_v002.sql"),
                 .embedInCode("sqlite_v003.sql"), .embedInCode("sqlite_v004.sql"),
+                .embedInCode("postgres_v004.sql"),
             ],
             swiftSettings: settings),
         .target(
-            name: "Jobs", dependencies: ["Schema", crypto, grdb, yams], swiftSettings: settings),
+            name: "Jobs", dependencies: ["CPostgres", "Schema", crypto, grdb, yams],
+            swiftSettings: settings),
 
         // The one place that joins them, and the command line.
         .target(
@@ -106,7 +110,7 @@ let package = Package(
             ],
             exclude: ["compare_transformers.py", "make_checkpoint.py"], swiftSettings: settings),
         .executableTarget(
-            name: "zipvl-bench-io", dependencies: ["VideoFrames", argumentParser],
+            name: "zipvl-bench-io", dependencies: ["Jobs", "VideoFrames", argumentParser],
             exclude: [
                 "make_speed_videos.sh", "peer_readers.py", "peer_truth.py", "peers.py",
                 "peers-requirements.txt", "peers-results.md",
@@ -119,6 +123,9 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["KernelEmulation", "Torch"],
             path: "Tests/TestSupport", swiftSettings: settings),
+        .target(
+            name: "QueueTestSupport", dependencies: ["CPostgres"], path: "Tests/QueueTestSupport",
+            swiftSettings: settings),
         .testTarget(
             name: "TorchTests", dependencies: ["TestSupport", "Torch"], swiftSettings: settings),
         .testTarget(
@@ -138,7 +145,8 @@ let package = Package(
             name: "storm-worker", dependencies: ["Jobs", "Runner", "VideoFrames", crypto],
             path: "Tests/StormWorker", swiftSettings: settings),
         .testTarget(
-            name: "JobsTests", dependencies: ["Jobs", "Schema", "storm-worker", grdb],
+            name: "JobsTests",
+            dependencies: ["Jobs", "QueueTestSupport", "Schema", "storm-worker", grdb],
             swiftSettings: settings),
         .testTarget(
             name: "RunnerTests",
@@ -147,6 +155,12 @@ let package = Package(
                 "storm-worker", crypto, grdb,
             ],
             swiftSettings: settings),
+        .testTarget(
+            name: "ReliabilityTests",
+            dependencies: [
+                "Jobs", "QueueTestSupport", "Schema", "storm-worker", "zipvl-batch", crypto, grdb,
+            ],
+            exclude: ["README.md", "shims", "slurm"], swiftSettings: settings),
         .testTarget(
             name: "CommandTests", dependencies: ["Jobs", "TestSupport", "zipvl-batch", yams],
             swiftSettings: settings),

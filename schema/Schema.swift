@@ -26,4 +26,10 @@ package enum Schema {
         Migration(
             version: 4, sql: String(decoding: PackageResources.sqlite_v004_sql, as: UTF8.self)),
     ]
+
+    /// The same for PostgreSQL, from version 4: its first file makes the whole schema.
+    package static let postgres = [
+        Migration(
+            version: 4, sql: String(decoding: PackageResources.postgres_v004_sql, as: UTF8.self))
+    ]
 }

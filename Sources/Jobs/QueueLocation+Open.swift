@@ -1,12 +1,12 @@
 import Foundation
 
 extension QueueLocation {
-    /// Opens the queue, making an SQLite file that is missing (not when `readOnly`).
+    /// Opens the queue, making an SQLite file or a database's tables that are missing (not when
+    /// `readOnly`).
     package func open(readOnly: Bool = false) throws(QueueError) -> any QueueStore {
         switch self {
         case .sqlite(let path): return try SQLiteQueue(path: path, readOnly: readOnly)
-        case .postgres:
-            throw QueueError(.incompatible, "this build has no PostgreSQL")
+        case .postgres(let url): return try PostgresQueue(url: url, readOnly: readOnly)
         }
     }
 

@@ -2,8 +2,6 @@ import ArgumentParser
 import Jobs
 
 struct InitCommand: AsyncParsableCommand {
-    enum Journal: String, ExpressibleByArgument, CaseIterable { case wal, rollback }
-
     static let configuration = CommandConfiguration(
         commandName: "init", abstract: "Make the queue; `enqueue` makes one, too, when need be.")
 
@@ -13,14 +11,17 @@ struct InitCommand: AsyncParsableCommand {
         help: ArgumentHelp(
             "Of an SQLite file: a write-ahead log, with readers and a writer at a time, or a rollback journal (default: wal).",
             valueName: "wal|rollback"))
-    var journal: Journal?
+    var journal: QueueJournal?
 
     func run() async throws {
         let location = try global.location
-        if journal != nil, case .postgres = location {
+        guard let journal else {
+            return try await MigrateCommand.show(try location.open(), global)
+        }
+        guard case .sqlite(let path) = location else {
             throw ValidationError("--journal has no effect with PostgreSQL; leave it out")
         }
-        let queue = try location.open()
+        let queue = try SQLiteQueue.create(path: path, journal: journal)
         try await MigrateCommand.show(queue, global)
     }
 }
@@ -50,3 +51,5 @@ struct MigrateCommand: AsyncParsableCommand {
         global.say("\(queue.title): schema version \(version)")
     }
 }
+
+extension QueueJournal: ExpressibleByArgument {}

@@ -205,6 +205,10 @@ import Testing
         #expect(try fixture.run(["--queue", "sqlite://other.db", "init"]).code == 0)
         #expect(try fixture.run(["--queue", "other.db", "status"]).code == 0)
         #expect(try fixture.rows(["rescue"]).isEmpty)
+        // A queue keeps the journal that it was made with.
+        #expect(try fixture.run(["--queue", "r.db", "init", "--journal", "rollback"]).code == 0)
+        #expect(try fixture.run(["--queue", "r.db", "init"]).code == 0)
+        #expect(try fixture.run(["--queue", "r.db", "init", "--journal", "wal"]).code == 78)
     }
 
     @Test func `a message never shows a password`() throws {

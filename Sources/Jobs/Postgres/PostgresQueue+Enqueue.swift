@@ -1,0 +1,358 @@
+import Foundation
+
+extension PostgresQueue {
+    package func enqueue(_ batch: BatchSpec, _ items: [NewJob]) async throws -> EnqueueReport {
+        for item in items { try item.refuseUnstorable() }
+        guard ![batch.name, batch.source, batch.specJSON].contains(where: { $0.hasNUL }) else {
+            throw QueueError(
+                .invalid, "the batch's name or source holds a NUL character (U+0000)")
+        }
+        guard !items.isEmpty else {
+            return EnqueueReport(inserted: [], reused: [], rejected: [])
+        }
+        return try await change { session, now in
+            try session.lockKeys()
+            var insertion = PostgresInsertion(session: session, batch: batch, now: now)
+            var start = 0
+            while start < items.count {
+                let end = PostgresInsertion.end(of: items, from: start)
+                try insertion.add(items[start..<end])
+                start = end
+            }
+            if !insertion.report.inserted.isEmpty { try session.wakeWorkers() }
+            return insertion.report
+        }
+    }
+
+    package func knownVideo(
+        path: String, sizeBytes: Int64, mtimeNanoseconds: Int64
+    ) async throws -> VideoRecord? {
+        guard !path.hasNUL else { return nil }
+        return try await short { session in
+            try session.runPrepared(
+                """
+                SELECT * FROM videos WHERE path = $1 AND size_bytes = $2::bigint
+                    AND mtime_ns = $3::bigint AND content_id NOT LIKE 'bad:%'
+                """, [path, sizeBytes, mtimeNanoseconds]
+            ).first.map(VideoRecord.init(row:))
+        }
+    }
+}
+
+extension String {
+    fileprivate var hasNUL: Bool { utf8.contains(0) }
+}
+
+extension NewJob {
+    /// What the table's CHECKs or PostgreSQL's texts would refuse, in words that name the job.
+    fileprivate func refuseUnstorable() throws(QueueError) {
+        try validate()
+        var texts: [String?] = [
+            video.contentID, video.path, video.codec, video.container, video.probeError,
+            config.fingerprint, config.model, config.modelSHA256, config.optionsJSON, question,
+            expected, customID, queue, failure?.code, failure?.message, failure?.stage,
+        ]
+        texts += choices ?? []
+        guard !texts.contains(where: { $0?.hasNUL == true }) else {
+            let name = customID.map { " (\($0.storable))" } ?? ""
+            throw QueueError(
+                .invalid,
+                "\(video.path.storable)\(name): a text of this job holds a NUL character (U+0000), "
+                    + "which PostgreSQL cannot store")
+        }
+    }
+}
+
+/// One enqueue transaction, a few statements for each thousand items. The caller holds the lock of
+/// keys, so that nobody else makes jobs meanwhile.
+private struct PostgresInsertion {
+    let session: PostgresSession
+    let batch: BatchSpec
+    let now: Int64
+    private(set) var report = EnqueueReport(inserted: [], reused: [], rejected: [])
+
+    private var batchRow: Int64?
+    /// Rows as last written, by fingerprint: what was said last stands.
+    private var configRows: [String: (config: ConfigRecord, row: Int64)] = [:]
+    private var queues: Set<String> = []
+
+    init(session: PostgresSession, batch: BatchSpec, now: Int64) {
+        self.session = session
+        self.batch = batch
+        self.now = now
+    }
+
+    /// At most a thousand items, and about 4 MiB.
+    static func end(of items: [NewJob], from start: Int) -> Int {
+        var end = start
+        var bytes = 0
+        while end < items.count, end - start < 1000, bytes < 4 << 20 {
+            bytes += items[end].question.utf8.count + items[end].video.path.utf8.count
+            end += 1
+        }
+        return end
+    }
+
+    mutating func add(_ items: ArraySlice<NewJob>) throws {
+        // The videos first: their paths are brought up to date even when the jobs are reused.
+        let videos = try rows(ofVideosOf: items)
+        let keys = items.map { item in
+            ContentIdentity.dedupeKey(
+                contentID: item.video.contentID, question: item.question, choices: item.choices,
+                configFingerprint: item.config.fingerprint)
+        }
+        var known = try jobs(of: keys)
+        var fresh: [(item: NewJob, key: String)] = []
+        var twins: [(item: NewJob, key: String)] = []
+        var making: Set<String> = []
+        for (item, key) in zip(items, keys) {
+            if known[key] != nil || making.contains(key) {
+                twins.append((item, key))
+            } else {
+                making.insert(key)
+                fresh.append((item, key))
+            }
+        }
+        let ids = try insert(fresh, videos)
+        for (made, id) in zip(fresh, ids) {
+            known[made.key] = (id, made.item.state)
+            if made.item.failure == nil {
+                report.inserted.append(id)
+            } else {
+                report.rejected.append(id)
+            }
+        }
+        for (item, key) in twins {
+            guard let old = known[key] else { continue }
+            report.reused.append(
+                .init(
+                    path: item.video.path, question: item.question, job: old.job, state: old.state))
+        }
+    }
+
+    private func jobs(of keys: [String]) throws -> [String: (job: JobID, state: JobState)] {
+        let rows = try session.runPrepared(
+            """
+            SELECT job_id, dedupe_key, state FROM jobs
+            WHERE dedupe_key = ANY ($1::text[]) AND state <> 'cancelled'
+            """, [keys])
+        return try rows.reduce(into: [:]) { known, row in
+            known[try row.value("dedupe_key")] = (try row.value("job_id"), try row.state())
+        }
+    }
+
+    private mutating func insert(
+        _ fresh: [(item: NewJob, key: String)], _ videos: [String: Int64]
+    ) throws -> [JobID] {
+        guard !fresh.isEmpty else { return [] }
+        let batch = try rowForBatch()
+        var records: [JobRecord] = []
+        for (place, (item, key)) in fresh.enumerated() {
+            try makeQueue(item.queue)
+            guard let video = videos[item.video.contentID] else {
+                throw QueueError(.unavailable, "\(item.video.path): no row was stored")
+            }
+            records.append(
+                JobRecord(
+                    item, key: key, place: place, batch: batch, video: video,
+                    config: try row(for: item.config), now: now))
+        }
+        return try session.runPrepared(Self.insertJobs, [try json(records), now]).map {
+            try $0.value("job_id")
+        }
+    }
+
+    private static let insertJobs = """
+        INSERT INTO jobs (batch_id, video_id, config_id, custom_id, question, choices_json,
+            expected, dedupe_key, queue, priority, state, run_at_ms, max_attempts, max_crashes,
+            timeout_ms, error_class, error_code, error_message, stage, created_at_ms,
+            finished_at_ms)
+        SELECT batch_id, video_id, config_id, custom_id, question, choices_json, expected,
+            dedupe_key, queue, priority, state, run_at_ms, max_attempts, max_crashes, timeout_ms,
+            error_class, error_code, error_message, stage, $2::bigint,
+            CASE WHEN state = 'failed' THEN $2::bigint END
+        FROM json_to_recordset($1::json) AS n (place integer, batch_id bigint, video_id bigint,
+            config_id bigint, custom_id text, question text, choices_json text, expected text,
+            dedupe_key text, queue text, priority integer, state text, run_at_ms bigint,
+            max_attempts bigint, max_crashes bigint, timeout_ms bigint, error_class text,
+            error_code text, error_message text, stage text)
+        ORDER BY place RETURNING job_id
+        """
+
+    /// Made with the first job: a call that only reuses leaves no empty batch behind.
+    private mutating func rowForBatch() throws -> Int64 {
+        if let batchRow { return batchRow }
+        let row = try session.run(
+            """
+            INSERT INTO batches (name, source, spec_sha256, spec_json, created_at_ms, created_by)
+            VALUES ($1, $2, $3, $4, $5::bigint, $6) RETURNING batch_id
+            """,
+            [
+                batch.name, batch.source, ContentIdentity.sha256(batch.specJSON), batch.specJSON,
+                now, NSUserName(),
+            ]
+        ).first
+        guard let id: Int64 = try row?.value("batch_id") else {
+            throw QueueError(.unavailable, "\(batch.name): no row was stored")
+        }
+        batchRow = id
+        return id
+    }
+
+    /// Makes the queue when there is none of this name.
+    private mutating func makeQueue(_ queue: String) throws {
+        guard queues.insert(queue).inserted else { return }
+        try session.run(
+            "INSERT INTO queues (queue) VALUES ($1) ON CONFLICT DO NOTHING", [queue])
+    }
+
+    /// Row numbers by content.
+    private func rows(ofVideosOf items: ArraySlice<NewJob>) throws -> [String: Int64] {
+        // One statement cannot change a row twice: what is said of one content is joined here.
+        var records: [String: VideoRow] = [:]
+        var order: [String] = []
+        for item in items {
+            let record = VideoRow(item.video)
+            if let old = records[item.video.contentID] {
+                records[item.video.contentID] = record.over(old)
+            } else {
+                records[item.video.contentID] = record
+                order.append(item.video.contentID)
+            }
+        }
+        let rows = try session.runPrepared(
+            Self.upsertVideos, [try json(order.compactMap { records[$0] })])
+        return try rows.reduce(into: [:]) { ids, row in
+            ids[try row.value("content_id")] = try row.value("video_id")
+        }
+    }
+
+    private static let upsertVideos = """
+        INSERT INTO videos AS v (content_id, path, size_bytes, mtime_ns, duration_ms, width_px,
+            height_px, fps, frame_count, codec, container, probe_error)
+        SELECT content_id, path, size_bytes, mtime_ns, duration_ms, width_px, height_px, fps,
+            frame_count, codec, container, probe_error
+        FROM json_to_recordset($1::json) AS n (content_id text, path text, size_bytes bigint,
+            mtime_ns bigint, duration_ms bigint, width_px bigint, height_px bigint, fps float8,
+            frame_count bigint, codec text, container text, probe_error text)
+        ON CONFLICT (md5(content_id)) DO UPDATE SET
+            path = excluded.path, size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns,
+            duration_ms = coalesce(excluded.duration_ms, v.duration_ms),
+            width_px = coalesce(excluded.width_px, v.width_px),
+            height_px = coalesce(excluded.height_px, v.height_px),
+            fps = coalesce(excluded.fps, v.fps),
+            frame_count = coalesce(excluded.frame_count, v.frame_count),
+            codec = coalesce(excluded.codec, v.codec),
+            container = coalesce(excluded.container, v.container),
+            probe_error = excluded.probe_error
+        RETURNING video_id, content_id
+        """
+
+    private mutating func row(for config: ConfigRecord) throws -> Int64 {
+        if let known = configRows[config.fingerprint], known.config == config { return known.row }
+        // A fingerprint covers all that can change an answer; where the model lies may change.
+        let row = try session.run(
+            """
+            INSERT INTO configs (fingerprint, model, model_sha256, options_json)
+            VALUES ($1, $2, $3, $4)
+            ON CONFLICT (fingerprint) DO UPDATE SET model = excluded.model RETURNING config_id
+            """, [config.fingerprint, config.model, config.modelSHA256, config.optionsJSON]
+        ).first
+        guard let id: Int64 = try row?.value("config_id") else {
+            throw QueueError(.unavailable, "\(config.model): no row was stored")
+        }
+        configRows[config.fingerprint] = (config, id)
+        return id
+    }
+
+    private func json(_ records: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        return String(decoding: try encoder.encode(records), as: UTF8.self)
+    }
+}
+
+extension NewJob {
+    fileprivate var state: JobState { failure != nil ? .failed : held ? .held : .queued }
+}
+
+/// A row of `jobs` by column names, as JSON with snake case.
+private struct JobRecord: Encodable {
+    var place: Int
+    var batchID, videoID, configID: Int64
+    var customID: String?
+    var question: String
+    var choicesJSON, expected: String?
+    var dedupeKey, queue: String
+    var priority: Int
+    var state: String
+    var runAtMS: Int64
+    var maxAttempts, maxCrashes: Int
+    var timeoutMS: Int64
+    var errorClass, errorCode, errorMessage, stage: String?
+
+    init(
+        _ item: NewJob, key: String, place: Int, batch: Int64, video: Int64, config: Int64,
+        now: Int64
+    ) {
+        self.place = place
+        batchID = batch
+        videoID = video
+        configID = config
+        customID = item.customID
+        question = item.question
+        choicesJSON = item.choices.map(JSONText.encode)
+        expected = item.expected
+        dedupeKey = key
+        queue = item.queue
+        priority = item.priority
+        state = item.state.rawValue
+        runAtMS = item.runAt?.milliseconds ?? now
+        maxAttempts = item.maxAttempts
+        maxCrashes = item.maxCrashes
+        timeoutMS = item.timeout.milliseconds
+        errorClass = item.failure?.errorClass.rawValue
+        errorCode = item.failure?.code
+        errorMessage = item.failure?.message
+        stage = item.failure?.stage
+    }
+}
+
+/// A row of `videos` by column names, as JSON with snake case.
+private struct VideoRow: Encodable {
+    var contentID, path: String
+    var sizeBytes, mtimeNS: Int64
+    var durationMS: Int64?
+    var widthPX, heightPX: Int?
+    var fps: Double?
+    var frameCount: Int?
+    var codec, container, probeError: String?
+
+    init(_ video: VideoRecord) {
+        contentID = video.contentID
+        path = video.path
+        sizeBytes = video.sizeBytes
+        mtimeNS = video.mtimeNanoseconds
+        durationMS = video.durationMilliseconds
+        widthPX = video.width
+        heightPX = video.height
+        fps = video.framesPerSecond
+        frameCount = video.frameCount
+        codec = video.codec
+        container = video.container
+        probeError = video.probeError
+    }
+
+    /// What this later record says, and the earlier one where this says nothing.
+    func over(_ old: VideoRow) -> VideoRow {
+        var row = self
+        row.durationMS = durationMS ?? old.durationMS
+        row.widthPX = widthPX ?? old.widthPX
+        row.heightPX = heightPX ?? old.heightPX
+        row.fps = fps ?? old.fps
+        row.frameCount = frameCount ?? old.frameCount
+        row.codec = codec ?? old.codec
+        row.container = container ?? old.container
+        return row
+    }
+}
