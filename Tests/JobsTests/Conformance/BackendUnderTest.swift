@@ -1,4 +1,5 @@
 import Foundation
+import QueueTestSupport
 import Testing
 
 @testable import Jobs
@@ -8,11 +9,16 @@ enum BackendUnderTest: String, CaseIterable, Sendable, CustomTestStringConvertib
     case memory = "memory"
     case sqliteWAL = "SQLite with a write-ahead log"
     case sqliteRollback = "SQLite with a rollback journal"
+    case postgres = "PostgreSQL"
 
     var testDescription: String { rawValue }
 
     /// Those that can run here.
-    static let all: [BackendUnderTest] = allCases
+    static let all: [BackendUnderTest] = {
+        guard !PostgresServer.isAvailable else { return allCases }
+        print("PostgreSQL is not tested: \(PostgresServer.reason)")
+        return allCases.filter { $0 != .postgres }
+    }()
 
     /// Those that keep evaluations. The one in memory does not.
     static let stores = all.filter { $0 != .memory }
@@ -41,6 +47,7 @@ enum BackendUnderTest: String, CaseIterable, Sendable, CustomTestStringConvertib
         case .memory: try QueueUnderTest.memory()
         case .sqliteWAL: try QueueUnderTest.sqlite()
         case .sqliteRollback: try QueueUnderTest.sqlite { $0.journal = .rollback }
+        case .postgres: try QueueUnderTest.postgres()
         }
     }
 }
