@@ -1,5 +1,4 @@
 import Foundation
-import QueueTestSupport
 import Testing
 
 @testable import Jobs
@@ -14,11 +13,13 @@ enum BackendUnderTest: String, CaseIterable, Sendable, CustomTestStringConvertib
     var testDescription: String { rawValue }
 
     /// Those that can run here.
-    static let all: [BackendUnderTest] = {
-        guard !PostgresServer.isAvailable else { return allCases }
-        print("PostgreSQL is not tested: \(PostgresServer.reason)")
-        return allCases.filter { $0 != .postgres }
-    }()
+    static let all: [BackendUnderTest] = allCases.filter { backend in
+        guard backend == .postgres, let reason = QueueUnderTest.postgresIsMissing else {
+            return true
+        }
+        print("The rules are not tested on PostgreSQL: \(reason)")
+        return false
+    }
 
     /// Those that keep evaluations. The one in memory does not.
     static let stores = all.filter { $0 != .memory }
