@@ -1,5 +1,6 @@
 import Foundation
 import Jobs
+import Schema
 
 /// PostgreSQL's own benchmark program on the statements that `PostgresQueue` sends.
 struct PgBench {
