@@ -162,7 +162,7 @@ let package = Package(
             ],
             exclude: ["README.md", "shims", "slurm"], swiftSettings: settings),
         .testTarget(
-            name: "CommandTests", dependencies: ["TestSupport", "zipvl-batch"],
+            name: "CommandTests", dependencies: ["Jobs", "TestSupport", "zipvl-batch", yams],
             swiftSettings: settings),
     ]
 )

@@ -10,7 +10,10 @@ die() { say "$*"; exit 1; }
 
 # ---- apt packages -----------------------------------------------------------------------------------------------
 
-packages=(libavformat-dev libavcodec-dev libswscale-dev libavutil-dev libsqlite3-dev pkg-config ffmpeg sqlite3 unzip)
+packages=(libavformat-dev libavcodec-dev libswscale-dev libavutil-dev libsqlite3-dev libpq-dev pkg-config ffmpeg sqlite3
+    unzip)
+# For tests and benchmarks: a PostgreSQL server with pgbench, network namespaces, traces of system calls.
+packages+=(postgresql iproute2 strace)
 
 is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
@@ -23,7 +26,8 @@ as_root() {
 
 install_packages() {
     command -v dpkg-query >/dev/null || {
-        pkg-config --exists libavformat libavcodec libswscale libavutil sqlite3 && command -v ffmpeg >/dev/null && return
+        pkg-config --exists libavformat libavcodec libswscale libavutil sqlite3 libpq && command -v ffmpeg >/dev/null &&
+            return
         die "this is not a Debian or Ubuntu; install what these packages hold: ${packages[*]}"
     }
     local missing=() package

@@ -8,6 +8,8 @@ package struct JobFile: Sendable, Equatable {
     package var path: String
     /// The batch's name.
     package var name: String
+    /// The queue that its jobs go to; `nil`: the default one.
+    package var queue: String?
     /// -1000 to 1000, higher first.
     package var priority = 0
     /// What stands under `analysis:`, as written. What the keys mean is the runner's business.
@@ -81,7 +83,7 @@ package struct JobFile: Sendable, Equatable {
     ) throws(JobFileError) {
         let root = try JobFileField.root(yaml, file: path)
         let fields = try root.mapping([
-            "version", "name", "priority", "analysis", "input", "questions", "limits",
+            "version", "name", "queue", "priority", "analysis", "input", "questions", "limits",
         ])
         let version = try root.required("version", in: fields)
         guard try version.integer() == 1 else {
@@ -89,6 +91,7 @@ package struct JobFile: Sendable, Equatable {
         }
         self.path = path
         name = try root.required("name", in: fields).text()
+        queue = try fields["queue"]?.text()
         priority = try fields["priority"]?.integer(in: -1000...1000) ?? 0
         if let field = fields["analysis"] { (analysis, methods) = try field.settings() }
         let paths = JobFilePaths(file: path, environment: environment, now: now)

@@ -20,6 +20,8 @@ package protocol QueueBackend: Sendable {
     func knownVideo(
         path: String, sizeBytes: Int64, mtimeNanoseconds: Int64
     ) async throws -> VideoRecord?
+    /// `knownVideo` of many files at once, in their order.
+    func knownVideos(_ files: [KnownFile]) async throws -> [VideoRecord?]
 
     // MARK: Workers
 
@@ -80,6 +82,10 @@ package protocol QueueBackend: Sendable {
     func list(_ selection: JobSelection, limit: Int) async throws -> [JobRow]
     func show(_ job: JobID) async throws -> JobDetail?
     func results(_ selection: JobSelection, limit: Int?) async throws -> [ResultRow]
+    /// All attempts at the jobs of a selection, in the order of their ids.
+    func attempts(_ selection: JobSelection) async throws -> [AttemptRow]
+    /// What is known of the videos of a selection, by job.
+    func videos(_ selection: JobSelection) async throws -> [JobID: VideoRecord]
     /// Number of jobs that may still run (queued or running) in the selection.
     func remaining(_ selection: JobSelection) async throws -> Int
     func metrics() async throws -> QueueMetrics
@@ -101,6 +107,17 @@ extension QueueBackend {
     package func knownVideo(
         path: String, sizeBytes: Int64, mtimeNanoseconds: Int64
     ) async throws -> VideoRecord? { nil }
+
+    package func knownVideos(_ files: [KnownFile]) async throws -> [VideoRecord?] {
+        var videos: [VideoRecord?] = []
+        for file in files {
+            videos.append(
+                try await knownVideo(
+                    path: file.path, sizeBytes: file.sizeBytes,
+                    mtimeNanoseconds: file.mtimeNanoseconds))
+        }
+        return videos
+    }
 
     /// One job, or `nil`.
     package func claim(

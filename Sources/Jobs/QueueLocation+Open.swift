@@ -14,12 +14,27 @@ extension QueueLocation {
     package var title: String {
         switch self {
         case .sqlite(let path): return URL(fileURLWithPath: path).path
-        case .postgres(let url):
-            guard let at = url.firstIndex(of: "@"), let scheme = url.firstRange(of: "://"),
-                let colon = url[scheme.upperBound..<at].firstIndex(of: ":")
-            else { return url }
-            return url[..<colon] + ":***" + url[at...]
+        case .postgres(let url): return Self.withoutPassword(url)
         }
+    }
+
+    /// The URL without a password before the host or among the parameters.
+    package static func withoutPassword(_ url: String) -> String {
+        guard let scheme = url.firstRange(of: "://") else { return url }
+        let rest = url[scheme.upperBound...]
+        // As libpq reads it: up to the first slash, a question mark may be the password's.
+        let end = rest.firstIndex(of: "/") ?? rest.endIndex
+        var text = url
+        if let at = rest[..<end].lastIndex(of: "@"),
+            let colon = rest[..<at].firstIndex(of: ":")
+        {
+            text = String(url[..<colon]) + url[at...]
+        }
+        guard let mark = text.firstIndex(of: "?") else { return text }
+        let kept = text[text.index(after: mark)...].split(separator: "&")
+            .filter { !$0.hasPrefix("password=") }
+        return String(text[..<mark])
+            + (kept.isEmpty ? "" : "?" + kept.joined(separator: "&"))
     }
 
     /// Where what belongs to the queue and is no row stands: `<base>.answers`, `<base>.logs`. Beside

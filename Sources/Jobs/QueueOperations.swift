@@ -16,6 +16,19 @@ package struct BackendCapabilities: Sendable, Equatable {
     }
 }
 
+/// A file as the directory shows it.
+package struct KnownFile: Sendable, Hashable {
+    package var path: String
+    package var sizeBytes: Int64
+    package var mtimeNanoseconds: Int64
+
+    package init(path: String, sizeBytes: Int64, mtimeNanoseconds: Int64) {
+        self.path = path
+        self.sizeBytes = sizeBytes
+        self.mtimeNanoseconds = mtimeNanoseconds
+    }
+}
+
 /// One attempt of a heartbeat.
 package struct LiveAttempt: Sendable, Equatable {
     package var attempt: AttemptID

@@ -77,12 +77,16 @@ package struct AttemptRow: Sendable, Codable {
     package var begunAt: String?
     /// File of its log.
     package var logPath: String?
+    /// What it was an attempt at, and the device of its worker: given by `attempts(_:)`.
+    package var jobID: JobID?
+    package var device: String?
 
     package init(
         attemptID: AttemptID, number: Int, worker: String, startedAt: String,
         endedAt: String? = nil, outcome: String? = nil, errorClass: ErrorClass? = nil,
         errorCode: String? = nil, errorMessage: String? = nil,
-        stage: String? = nil, begunAt: String? = nil, logPath: String? = nil
+        stage: String? = nil, begunAt: String? = nil, logPath: String? = nil,
+        jobID: JobID? = nil, device: String? = nil
     ) {
         self.attemptID = attemptID
         self.number = number
@@ -96,6 +100,8 @@ package struct AttemptRow: Sendable, Codable {
         self.stage = stage
         self.begunAt = begunAt
         self.logPath = logPath
+        self.jobID = jobID
+        self.device = device
     }
 }
 

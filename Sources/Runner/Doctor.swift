@@ -7,15 +7,15 @@ package import VideoFrames
 
 /// Looks at everything a run needs, without running anything.
 package struct Doctor: Sendable {
-    package var queuePath: String
+    package var queue: QueueLocation
     /// `embedded`, a directory, or `nil` for the embedded model.
     package var model: String?
     /// `cpu` or `cuda:N`
     package var device: String
     package var torch: String?
 
-    package init(queuePath: String, model: String?, device: String, torch: String?) {
-        self.queuePath = queuePath
+    package init(queue: QueueLocation, model: String?, device: String, torch: String?) {
+        self.queue = queue
         self.model = model
         self.device = device
         self.torch = torch
@@ -29,6 +29,7 @@ package struct Doctor: Sendable {
         findings.append(modelFinding())
         findings.append(memoryFinding)
         findings += await queueFindings()
+        findings.append(journalFinding)
         findings.append(diskFinding)
         return findings
     }
@@ -97,24 +98,43 @@ package struct Doctor: Sendable {
     }
 
     private func queueFindings() async -> [Finding] {
-        guard FileManager.default.fileExists(atPath: queuePath) else {
+        if case .sqlite(let path) = queue, !FileManager.default.fileExists(atPath: path) {
             let guardNote = SQLiteSafety.needsGuard ? "; checkpoints will be guarded" : ""
             return [
                 Finding(
                     level: .ok, subject: "queue",
-                    detail: "\(queuePath): not made yet, SQLite \(SQLiteSafety.versionName)"
+                    detail: "\(path): not made yet, SQLite \(SQLiteSafety.versionName)"
                         + guardNote)
             ]
         }
         do {
-            return try await SQLiteQueue(path: queuePath, readOnly: true).check()
+            return try await queue.open(readOnly: true).check()
         } catch {
             return [Finding(level: .error, subject: "queue", detail: "\(error)")]
         }
     }
 
+    /// Answers that workers wrote down before they stored them. One that was stored is of no harm there.
+    private var journalFinding: Finding {
+        let folder = queue.answersFolder
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        let bytes = names.filter { $0.hasSuffix(".jsonl") }.reduce(Int64(0)) {
+            $0 + (ContentIdentity.statistics(folder + "/" + $1)?.size ?? 0)
+        }
+        return Finding(
+            level: bytes > 1 << 30 ? .warning : .ok, subject: "answers",
+            detail: bytes == 0
+                ? "\(folder): no answers left over"
+                : "\(folder): \(bytes) bytes of answers; `work` takes in what the queue has not, and "
+                    + "prune --backup empties it")
+    }
+
     private var diskFinding: Finding {
-        let folder = URL(fileURLWithPath: queuePath).deletingLastPathComponent().path
+        // For a server's queue, where logs and journals go.
+        var folder = URL(fileURLWithPath: queue.stateFolder).deletingLastPathComponent().path
+        while folder != "/", !FileManager.default.fileExists(atPath: folder) {
+            folder = URL(fileURLWithPath: folder).deletingLastPathComponent().path
+        }
         var facts = statvfs()
         guard statvfs(folder, &facts) == 0 else {
             return Finding(

@@ -28,4 +28,36 @@ package struct EnqueueItem: Sendable, Equatable {
             path: path, question: question.text, choices: question.choices,
             expected: question.expected, customID: question.id)
     }
+
+    /// What a queue would refuse; `nil` when nothing is wrong.
+    var problem: String? {
+        if path.utf8.contains(0) { return "`video`: holds a NUL character" }
+        return JobFile.Question(
+            id: customID, text: question, choices: choices, expected: expected
+        ).problem
+    }
+}
+
+extension JobFile.Question {
+    /// Unicode scalars of the longest question.
+    static let longestText = 32768
+    /// Bytes of the longest custom id.
+    static let longestID = 1024
+
+    /// What a queue would refuse; `nil` when nothing is wrong.
+    package var problem: String? {
+        let length = text.unicodeScalars.count
+        if length < 1 || length > Self.longestText {
+            return "the question has \(length) characters, expected 1 to \(Self.longestText)"
+        }
+        if let id, id.utf8.count > Self.longestID {
+            return "`custom_id` has \(id.utf8.count) bytes, expected at most \(Self.longestID)"
+        }
+        for (name, text) in [
+            ("question", text), ("expected", expected ?? ""), ("custom_id", id ?? ""),
+        ] + (choices ?? []).map({ ("choices", $0) }) where text.utf8.contains(0) {
+            return "`\(name)`: holds a NUL character, which no database takes"
+        }
+        return nil
+    }
 }

@@ -1,4 +1,4 @@
-package import Foundation
+import Foundation
 package import Jobs
 
 /// What one `enqueue` call asks for: where the videos are, and what to ask of them.
@@ -7,12 +7,16 @@ package struct EnqueuePlan: Sendable {
     package var paths: [String] = []
     /// JSONL files.
     package var manifests: [String] = []
-    /// Text of standard input, when it is a list of paths or JSONL.
-    package var standardInput: Data?
+    /// Standard input is a list of paths or JSONL, too.
+    package var readsStandardInput = false
     package var questions: [JobFile.Question] = []
     package var search = VideoSearch()
     /// A directory that is missing or holds no video is a note instead of an error.
     package var allowsEmpty = false
+    /// How manifests are written; `nil`: each line tells.
+    package var format: Manifest.Format?
+    /// What the lines of an OpenAI batch may ask for.
+    package var maxNewTokens: Int?
 
     package init() {}
 
@@ -24,64 +28,75 @@ package struct EnqueuePlan: Sendable {
         allowsEmpty = file.input.allowsEmpty
     }
 
-    /// One question about one video each, and what a person should know about the search.
-    package struct Found: Sendable {
-        package var items: [EnqueueItem] = []
-        package var notes: [String] = []
-    }
-
-    /// Looks for the videos. No file is opened but manifests.
+    /// Everything to enqueue, one question about one video after the other. Checks beforehand what can
+    /// be checked, so that a call that asks for something wrong queues nothing.
     ///
     /// - Throws: `EnqueueError` for paths that are not there, nothing to ask and nothing to ask it of;
-    ///   `JobFileError` for manifests
-    package func find() throws -> Found {
-        var found = Found()
+    ///   `JobFileError` for manifests that cannot be read
+    package func entries() throws -> EnqueueEntries {
+        for question in questions {
+            if let problem = question.problem { throw EnqueueError(problem) }
+        }
+        var notes: [String] = []
+        var places: [EnqueueEntries.Place] = []
         for manifest in manifests {
-            found.items += try Manifest.items(contentsOf: manifest, questions: questions)
+            places.append(.lines(try InputLines(manifest), self.manifest(manifest)))
         }
-        if let standardInput {
-            let here = FileManager.default.currentDirectoryPath
-            found.items += try Manifest(
-                name: "standard input", folder: here, questions: questions
-            ).items(in: standardInput)
+        if readsStandardInput {
+            places.append(.lines(try InputLines(nil), self.manifest(nil)))
         }
-        var seen: Set<String> = []
+        let here = FileManager.default.currentDirectoryPath
         for path in paths {
-            for video in try videos(at: path, &found.notes) where seen.insert(video).inserted {
-                guard !questions.isEmpty else {
-                    throw EnqueueError(
-                        "there is no question to ask: name one with --question, --questions, or in a "
-                            + "job file")
-                }
-                found.items += questions.map { EnqueueItem(path: video, $0) }
+            let absolute = AbsolutePath.of(path, in: here)
+            var isFolder: ObjCBool = false
+            guard FileManager.default.fileExists(atPath: absolute, isDirectory: &isFolder) else {
+                let problem = "\(path): no such file or directory"
+                guard allowsEmpty else { throw EnqueueError(problem) }
+                notes.append("\(path): does not exist, left out")
+                continue
+            }
+            if !isFolder.boolValue {
+                places.append(.file(absolute))
+            } else if let problem = try emptiness(of: absolute, named: path) {
+                guard allowsEmpty else { throw EnqueueError(problem) }
+                notes.append(problem + ", left out")
+            } else {
+                places.append(.folder(absolute))
             }
         }
-        if found.items.isEmpty, !allowsEmpty {
-            throw EnqueueError("nothing to enqueue: no video was named or found")
+        let needsQuestion = places.contains { if case .lines = $0 { false } else { true } }
+        if needsQuestion, questions.isEmpty {
+            throw EnqueueError(
+                "there is no question to ask: name one with --question, --questions, or in a job "
+                    + "file")
         }
-        return found
+        return EnqueueEntries(
+            places: places, questions: questions, search: search, notes: notes,
+            needsItems: !allowsEmpty)
     }
 
-    private func videos(at path: String, _ notes: inout [String]) throws -> [String] {
-        let absolute = URL(fileURLWithPath: path).standardizedFileURL.path
-        var isDirectory: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: absolute, isDirectory: &isDirectory) else {
-            if allowsEmpty {
-                notes.append("\(path): does not exist, left out")
-                return []
-            }
-            throw EnqueueError("\(path): no such file or directory")
+    private func manifest(_ path: String?) -> Manifest {
+        let here = FileManager.default.currentDirectoryPath
+        var folder = here
+        if let path {
+            let parts = AbsolutePath.of(path, in: here).utf8
+            let slash = parts.lastIndex(of: UInt8(ascii: "/")) ?? parts.startIndex
+            folder = String(Substring(parts[..<slash]))
         }
-        guard isDirectory.boolValue else { return [absolute] }
-        let videos = try search.videos(below: absolute)
-        if videos.isEmpty {
-            let filter =
-                search.include.isEmpty && search.exclude.isEmpty
-                ? "" : " that the include and exclude patterns let through"
-            let problem = "\(path): holds no video\(filter)"
-            guard allowsEmpty else { throw EnqueueError(problem) }
-            notes.append(problem + ", left out")
+        return Manifest(
+            name: path ?? "standard input", folder: folder.isEmpty ? "/" : folder,
+            questions: questions, format: format, maxNewTokens: maxNewTokens)
+    }
+
+    /// Why a directory gives nothing; `nil` when it holds a video.
+    private func emptiness(of directory: String, named path: String) throws -> String? {
+        var walk = try DirectoryWalk(directory, search)
+        while let entry = walk.next() {
+            if case .video = entry { return nil }
         }
-        return videos
+        let filter =
+            search.include.isEmpty && search.exclude.isEmpty
+            ? "" : " that the include and exclude patterns let through"
+        return "\(path): holds no video\(filter)"
     }
 }

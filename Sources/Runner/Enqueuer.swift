@@ -9,24 +9,36 @@ package struct Enqueuer: Sendable {
     package struct Template: Sendable {
         /// Each question is asked once under each.
         package var configs: [ConfigRecord]
+        package var queue = "default"
         package var priority = 0
         package var runAt: Date?
         package var held = false
         package var maxAttempts = 3
         package var maxCrashes = 3
         package var timeout: Duration = .seconds(3600)
+        /// Only videos of this part are enqueued.
+        package var shard: Shard?
 
         package init(configs: [ConfigRecord]) { self.configs = configs }
     }
 
     private let queue: any QueueBackend
     private let probe: @Sendable (String) async throws -> VideoFacts
+    /// Files that were looked at lately: the lines of a manifest ask about one video after another.
+    private var looked: [PathKey: Looked] = [:]
+    /// Files that were looked at.
+    package private(set) var lookedCount = 0
+    private let most: Int
 
-    /// - Parameter probe: reads a video's facts; throws `VideoError`
+    /// - Parameters:
+    ///   - most: files that are remembered
+    ///   - probe: reads a video's facts; throws `VideoError`
     package init(
-        queue: any QueueBackend, probe: @escaping @Sendable (String) async throws -> VideoFacts
+        queue: any QueueBackend, most: Int = 20_000,
+        probe: @escaping @Sendable (String) async throws -> VideoFacts
     ) {
         self.queue = queue
+        self.most = most
         self.probe = probe
     }
 
@@ -36,31 +48,26 @@ package struct Enqueuer: Sendable {
         package var failure: Failure?
     }
 
-    /// Jobs for all items, each file being looked at once.
+    /// Jobs for some items, each file being looked at once.
     ///
-    /// - Parameter progress: called with the number of files looked at and of all
-    package func jobs(
-        _ items: [EnqueueItem], _ template: Template,
-        progress: (Int, Int) -> Void = { _, _ in }
+    /// - Parameter progress: called with the number of files looked at so far
+    package mutating func jobs(
+        _ items: [EnqueueItem], _ template: Template, progress: (Int) -> Void = { _ in }
     ) async throws -> [NewJob] {
-        var looked: [String: Looked] = [:]
-        let count = Set(items.map(\.path)).count
+        try await look(at: items, progress)
         var jobs: [NewJob] = []
+        jobs.reserveCapacity(items.count * template.configs.count)
         for item in items {
-            let file: Looked
-            if let known = looked[item.path] {
-                file = known
-            } else {
-                file = try await look(at: item.path)
-                looked[item.path] = file
-                progress(looked.count, count)
-            }
+            guard let file = looked[PathKey(item.path)],
+                template.shard?.contains(file.video.contentID) ?? true
+            else { continue }
+            // The path that was named now, of several names of one file.
             jobs += template.configs.map { config in
                 NewJob(
                     video: file.video, config: config, question: item.question,
                     choices: item.choices, expected: item.expected, customID: item.customID,
-                    priority: item.priority ?? template.priority, runAt: template.runAt,
-                    held: template.held, maxAttempts: template.maxAttempts,
+                    queue: template.queue, priority: item.priority ?? template.priority,
+                    runAt: template.runAt, held: template.held, maxAttempts: template.maxAttempts,
                     maxCrashes: template.maxCrashes, timeout: template.timeout,
                     failure: file.failure)
             }
@@ -68,14 +75,42 @@ package struct Enqueuer: Sendable {
         return jobs
     }
 
-    /// - Throws: `QueueError` or `CancellationError`; what is wrong with the file is in the result
-    package func look(at path: String) async throws -> Looked {
-        if let (size, mtime) = ContentIdentity.statistics(path),
-            let known = try await queue.knownVideo(
-                path: path, sizeBytes: size, mtimeNanoseconds: mtime), known.probeError == nil
-        {
-            return Looked(video: known)
+    private mutating func look(
+        at items: [EnqueueItem], _ progress: (Int) -> Void
+    ) async throws {
+        if looked.count > most { looked.removeAll(keepingCapacity: true) }
+        var asked: Set<PathKey> = []
+        var files: [KnownFile] = []
+        var rest: [String] = []
+        for item in items {
+            let key = PathKey(item.path)
+            guard looked[key] == nil, asked.insert(key).inserted else { continue }
+            if let (size, mtime) = ContentIdentity.statistics(item.path) {
+                files.append(
+                    KnownFile(path: item.path, sizeBytes: size, mtimeNanoseconds: mtime))
+            } else {
+                rest.append(item.path)
+            }
         }
+        // One question to the queue for all of them.
+        for (file, video) in zip(files, try await queue.knownVideos(files)) {
+            guard let video, video.probeError == nil else {
+                rest.append(file.path)
+                continue
+            }
+            looked[PathKey(file.path)] = Looked(video: video)
+            lookedCount += 1
+        }
+        if rest.count < files.count { progress(lookedCount) }
+        for path in rest {
+            looked[PathKey(path)] = try await look(at: path)
+            lookedCount += 1
+            progress(lookedCount)
+        }
+    }
+
+    /// - Throws: `CancellationError`; what is wrong with the file is in the result
+    private func look(at path: String) async throws -> Looked {
         do {
             let facts = try await probe(path)
             let identity = try ContentIdentity.ofFile(path)
@@ -89,6 +124,28 @@ package struct Enqueuer: Sendable {
             video.probeError = failure.message
             return Looked(video: video, failure: failure)
         }
+    }
+}
+
+/// One of n parts of all videos, by their content: the same on every machine, whatever files are called.
+package struct Shard: Sendable, Equatable {
+    /// 1 to `count`
+    package var index: Int
+    package var count: Int
+
+    /// - Parameter text: `3/8`
+    package init?(_ text: String) {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
+        guard parts.count == 2, let index = parts[0], let count = parts[1],
+            (1...1_000_000).contains(count), (1...count).contains(index)
+        else { return nil }
+        self.index = index
+        self.count = count
+    }
+
+    package func contains(_ contentID: String) -> Bool {
+        let digits = ContentIdentity.sha256(contentID).prefix(15)
+        return Int(digits, radix: 16).map { $0 % count == index - 1 } ?? true
     }
 }
 

@@ -18,7 +18,8 @@ extension JobRunner {
                 return true
             } catch {
                 let problem = note(error, lease)
-                guard problem.isTransient else {
+                // What cannot be marked for want of room could not be stored either.
+                guard problem.isTransient, problem.kind != .full else {
                     end(with: problem)
                     await settle(lease, Interruption.stopped)
                     return false
@@ -55,7 +56,10 @@ extension JobRunner {
 
     private func settle(_ lease: AttemptLease, interrupted reason: Interruption) async {
         switch reason {
-        case .leaseLost, .fenced: close(lease, .lost)
+        case .leaseLost, .fenced:
+            // Whoever took the job back thought this worker dead: the attempt was no crash after all.
+            _ = try? await queue.release(lease.claim.attempt, reason: "\(reason)")
+            close(lease, .lost)
         case .stopped, .outOfTime:
             await store(lease, .interrupted(reason: "\(reason)")) { [queue] in
                 try await queue.release(lease.claim.attempt, reason: "\(reason)")

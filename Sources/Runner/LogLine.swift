@@ -68,7 +68,7 @@ package struct LogLine: Encodable, Sendable {
     }
 
     static func text(_ date: Date) -> String {
-        date.formatted(.iso8601.time(includingFractionalSeconds: true).dateTimeSeparator(.standard))
+        date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
     }
 
     /// Without an end of line, and with none in it.

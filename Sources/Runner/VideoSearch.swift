@@ -1,4 +1,3 @@
-import Foundation
 import Glibc
 
 /// Which files of a directory are candidates for analysis.
@@ -20,37 +19,26 @@ package struct VideoSearch: Sendable {
     ]
 
     /// All candidates below a directory, in the order of their paths. Hidden files and folders are left
-    /// out. A file is judged by its name here: whether it is a video is found out when it is probed.
+    /// out, and names that are not UTF-8. A file is judged by its name here: whether it is a video is
+    /// found out when it is probed.
     ///
     /// - Throws: `EnqueueError` when the directory cannot be read
     package func videos(below directory: String) throws(EnqueueError) -> [String] {
-        let root = URL(fileURLWithPath: directory).standardizedFileURL
-        var problem: (any Error)?
-        let found = FileManager.default.enumerator(
-            at: root, includingPropertiesForKeys: [.isDirectoryKey], options: [.skipsHiddenFiles],
-            errorHandler: { url, error in
-                // A folder below that cannot be read is no reason to give up the others.
-                if url.standardizedFileURL == root { problem = error }
-                return true
-            })
-        guard let found, access(directory, R_OK | X_OK) == 0 else {
-            throw EnqueueError("\(directory): cannot be read: \(String(cString: strerror(errno)))")
-        }
-        let prefix = root.path.hasSuffix("/") ? root.path : root.path + "/"
+        var walk = try DirectoryWalk(directory, self)
         var videos: [String] = []
-        for case let url as URL in found where !url.hasDirectoryPath {
-            let path = url.path
-            let below = path.hasPrefix(prefix) ? String(path.dropFirst(prefix.count)) : path
-            if isCandidate(below) { videos.append(path) }
+        while let entry = walk.next() {
+            if case .video(let path) = entry { videos.append(path) }
         }
-        if let problem { throw EnqueueError("\(directory): cannot be read: \(problem)") }
-        return videos.sorted()
+        return videos
     }
 
+    /// - Parameter path: below the directory
     func isCandidate(_ path: String) -> Bool {
-        let name = String(path.split(separator: "/").last ?? "")
+        let name =
+            path.utf8.lastIndex(of: UInt8(ascii: "/"))
+            .map { String(path[path.utf8.index(after: $0)...]) } ?? path
         func matches(_ glob: String) -> Bool {
-            fnmatch(glob, glob.contains("/") ? path : name, 0) == 0
+            fnmatch(glob, glob.utf8.contains(UInt8(ascii: "/")) ? path : name, 0) == 0
         }
         if exclude.contains(where: matches) { return false }
         if !include.isEmpty { return include.contains(where: matches) }

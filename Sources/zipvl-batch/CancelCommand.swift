@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Jobs
 
 struct CancelCommand: AsyncParsableCommand {
@@ -11,15 +10,8 @@ struct CancelCommand: AsyncParsableCommand {
     @OptionGroup var jobs: ChangedJobs
 
     func run() async throws {
-        let count = try await global.writeQueue().cancel(jobs.selection)
+        let queue = try global.writeQueue()
+        let count = try await queue.cancel(jobs.selection(in: queue))
         try ChangedJobs.report(count, "cancelled", global)
-    }
-}
-
-extension GlobalOptions {
-    /// Opens a queue that must be there, to change it.
-    func writeQueue() throws -> SQLiteQueue {
-        guard FileManager.default.fileExists(atPath: queuePath) else { return try readQueue() }
-        return try openQueue()
     }
 }

@@ -13,6 +13,7 @@ enum CommandExit {
     static let failedJobs: Int32 = 3
     static let nothingToDo: Int32 = 4
     static let workLeft: Int32 = 5
+    static let halted: Int32 = 6
 
     /// Says what went wrong and ends the process.
     static func end(with error: any Error) -> Never {

@@ -31,13 +31,11 @@ struct Configurations {
 struct BatchDescription: Encodable {
     var options: [String]
     var model: String
-    var videos: Int
     var questions: [String]
 
-    init(_ configurations: Configurations, _ items: [EnqueueItem], _ questions: [String]) {
+    init(_ configurations: Configurations, _ questions: [String]) {
         options = configurations.options.map(\.json)
         model = configurations.model.name
-        videos = Set(items.map(\.path)).count
         self.questions = questions
     }
 }

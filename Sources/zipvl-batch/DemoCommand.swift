@@ -14,28 +14,27 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Job file of the demo.", valueName: "file.yaml"))
     var job: String?
 
-    @Option(help: "How progress is shown.")
-    var progress = ProgressStyle.auto
+    @OptionGroup var limits: WorkOptions
 
     func run() async throws {
         let file = try JobFile(
             contentsOf: try job ?? Self.findJobFile(),
             environment: ProcessInfo.processInfo.environment)
-        let found = try EnqueuePlan(file).find()
-        for note in found.notes { Terminal.complain("note: \(note)") }
+        let entries = try EnqueuePlan(file).entries()
         let configurations = try Configurations(.init(), file, on: device.kind)
         var template = Enqueuer.Template(configs: configurations.records)
         template.priority = file.priority
         let spec = BatchSpec(
             name: file.name, source: file.path,
             specJSON: try JSONLine.text(
-                BatchDescription(configurations, found.items, file.questions.map(\.text))))
-        try await Enqueuing(global: global).run(found.items, template, spec)
+                BatchDescription(configurations, file.questions.map(\.text))))
+        try await Enqueuing(global: global).run(
+            EnqueueCall(entries: entries, template: template, batch: spec))
 
-        var working = RunnerOptions()
+        var working = try limits.options(global)
         working.drain = true
         let queue = try global.openQueue()
-        let summary = try await Working(global: global, device: device, style: progress)
+        let summary = try await Working(global: global, device: device, options: limits)
             .run(queue, working)
         var selection = JobSelection()
         selection.batch = file.name
@@ -71,7 +70,7 @@ struct DemoCommand: AsyncParsableCommand {
         print(
             """
             The same from the database:
-            sqlite3 -header -column \(global.queuePath) "SELECT custom_id, question, answer, \
+            sqlite3 -header -column \(global.queueTitle) "SELECT custom_id, question, answer, \
             expected, correct FROM results"
             """)
     }

@@ -17,7 +17,7 @@ struct DoctorCommand: AsyncParsableCommand {
     func run() async throws {
         let sampler = SamplerLaunch.start()
         let doctor = Doctor(
-            queuePath: global.queuePath, model: model, device: device.name, torch: device.torch)
+            queue: try global.location, model: model, device: device.name, torch: device.torch)
         let findings = await doctor.examine(sampler)
         await sampler.shutDown()
         for finding in findings {

@@ -126,7 +126,7 @@ struct EvalCommand: AsyncParsableCommand {
 
     private func evaluate(
         _ source: EvaluationSource, _ plan: EvaluationPlan, _ reference: ModelReference,
-        _ queue: SQLiteQueue
+        _ queue: any QueueStore
     ) async throws -> Evaluator<LongVAEvaluationEngine>.Ending {
         _ = try device.loadTorch()
         let child = SamplerLaunch.start()

@@ -15,7 +15,7 @@ struct ExportCommand: AsyncParsableCommand {
     @OptionGroup(title: "Global options") var global: GlobalOptions
     @OptionGroup var filter: FilterOptions
 
-    @Argument(help: "Job ids and ranges, such as 7 or 12-40.")
+    @Argument(help: IDRange.help)
     var ids: [IDRange] = []
 
     @Option(help: "What to write.")
@@ -33,7 +33,7 @@ struct ExportCommand: AsyncParsableCommand {
 
     func run() async throws {
         let queue = try global.readQueue()
-        let selection = filter.selection(ids)
+        let selection = try await filter.selection(ids, in: queue)
         let rows = try await queue.results(selection, limit: limit)
         let lines: [String]
         switch format {

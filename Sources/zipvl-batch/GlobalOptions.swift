@@ -6,7 +6,8 @@ import Jobs
 struct GlobalOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The queue's database file (default: ZIPVL_QUEUE, else zipvl.db).", valueName: "path"))
+            "The queue: a database file, sqlite://PATH, or postgresql://USER@HOST/DATABASE (default: ZIPVL_QUEUE, else zipvl.db).",
+            valueName: "path|url"))
     var queue: String?
 
     @Flag(help: "Print one JSON object a line.")
@@ -20,33 +21,45 @@ struct GlobalOptions: ParsableArguments {
 
     func validate() throws {
         if quiet && verbose { throw ValidationError("--quiet and --verbose exclude each other") }
-        if let queue, queue.contains("://"), !queue.hasPrefix("sqlite://") {
-            throw ValidationError("--queue \(queue): this version knows SQLite files only")
-        }
+        do { _ = try location } catch { throw ValidationError(error.message) }
     }
 
-    var queuePath: String {
+    /// As it was given, password included.
+    var queueText: String {
         let environment = ProcessInfo.processInfo.environment["ZIPVL_QUEUE"] ?? ""
-        let path = queue ?? (environment.isEmpty ? "zipvl.db" : environment)
-        return path.hasPrefix("sqlite://") ? String(path.dropFirst("sqlite://".count)) : path
+        return queue ?? (environment.isEmpty ? "zipvl.db" : environment)
     }
+
+    var location: QueueLocation {
+        get throws(QueueError) { try QueueLocation(queueText) }
+    }
+
+    /// The queue for messages, without a password.
+    var queueTitle: String { (try? location.title) ?? "the queue" }
 
     /// Opens the queue, making it when it is missing.
-    func openQueue() throws -> SQLiteQueue { try SQLiteQueue(path: queuePath) }
+    func openQueue() throws(QueueError) -> any QueueStore { try location.open() }
 
     /// Opens the queue to look at it; a missing one is an error.
-    func readQueue() throws -> SQLiteQueue {
-        guard FileManager.default.fileExists(atPath: queuePath) else {
+    func readQueue() throws(QueueError) -> any QueueStore {
+        try existing().open(readOnly: true)
+    }
+
+    /// Opens a queue that must be there, to change it.
+    func writeQueue() throws(QueueError) -> any QueueStore { try existing().open() }
+
+    private func existing() throws(QueueError) -> QueueLocation {
+        let location = try location
+        if case .sqlite(let path) = location, !FileManager.default.fileExists(atPath: path) {
             throw QueueError(
                 .unavailable,
-                "\(queuePath): no such queue; `enqueue` makes it, --queue or ZIPVL_QUEUE names another"
-            )
+                "\(path): no such queue; `enqueue` makes it, --queue or ZIPVL_QUEUE names another")
         }
-        return try SQLiteQueue(path: queuePath, readOnly: true)
+        return location
     }
 
     /// For people: says nothing with `--quiet` or `--json`.
     func say(_ text: @autoclosure () -> String) {
-        if !quiet && !json { print(text()) }
+        if !quiet && !json { Terminal.print(text()) }
     }
 }

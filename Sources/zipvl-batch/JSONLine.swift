@@ -1,5 +1,6 @@
 import Foundation
 import Jobs
+import Runner
 
 /// One JSON object on one line of standard output.
 enum JSONLine {
@@ -11,7 +12,8 @@ enum JSONLine {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.keyEncodingStrategy = .convertToSnakeCase
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
+        let text = String(decoding: try encoder.encode(value), as: UTF8.self)
+        return Printable.needsEscapes(text) ? escaped(text) : text
     }
 
     /// A row of the `results` view with its columns in their order.
@@ -35,6 +37,24 @@ enum JSONLine {
         }
     }
 
+    /// Control characters that JSON lets stand but a terminal would obey, as escapes.
+    private static func escaped(_ json: String) -> String {
+        var result = ""
+        for scalar in json.unicodeScalars {
+            if Printable.isControl(scalar) {
+                result += escape(scalar)
+            } else {
+                result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+
+    private static func escape(_ scalar: Unicode.Scalar) -> String {
+        let digits = String(scalar.value, radix: 16)
+        return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+    }
+
     static func string(_ text: String) -> String {
         var result = "\""
         for scalar in text.unicodeScalars {
@@ -44,9 +64,7 @@ enum JSONLine {
             case "\n": result += "\\n"
             case "\r": result += "\\r"
             case "\t": result += "\\t"
-            case _ where scalar.value < 0x20:
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            case _ where Printable.isControl(scalar): result += escape(scalar)
             default: result.unicodeScalars.append(scalar)
             }
         }

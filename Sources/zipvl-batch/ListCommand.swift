@@ -8,7 +8,7 @@ struct ListCommand: AsyncParsableCommand {
     @OptionGroup(title: "Global options") var global: GlobalOptions
     @OptionGroup var filter: FilterOptions
 
-    @Argument(help: "Job ids and ranges, such as 7 or 12-40.")
+    @Argument(help: IDRange.help)
     var ids: [IDRange] = []
 
     @Option(help: ArgumentHelp("Show at most this many.", valueName: "n"))
@@ -21,7 +21,8 @@ struct ListCommand: AsyncParsableCommand {
     func run() async throws {
         let queue = try global.readQueue()
         // One more than shown tells whether there are more.
-        let jobs = try await queue.list(filter.selection(ids), limit: min(limit, .max - 1) + 1)
+        let jobs = try await queue.list(
+            filter.selection(ids, in: queue), limit: min(limit, .max - 1) + 1)
         let shown = jobs.prefix(limit)
         if global.json { return try shown.forEach { try JSONLine.print($0) } }
         var table = TextTable(columns: [

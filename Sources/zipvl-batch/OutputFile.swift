@@ -26,6 +26,11 @@ enum OutputFile {
         try check(path, flag: flag)
     }
 
+    /// Refuses early what could not be written in the end.
+    static func checkHTML(_ path: String, flag: String) throws {
+        try check(path, flag: flag, suffix: "html")
+    }
+
     /// Refuses early a path in a folder that is not there, and a folder.
     static func check(_ path: String?, flag: String) throws {
         guard let path else { return }

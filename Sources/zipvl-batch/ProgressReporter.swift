@@ -9,11 +9,14 @@ import Synchronization
 final class ProgressReporter: RunObserver {
     private let style: ProgressStyle
     private let json: Bool
+    /// Takes the lines instead of standard error.
+    private let log: (@Sendable (String) -> Void)?
     private let state: Mutex<ProgressState>
 
-    init(_ style: ProgressStyle, json: Bool) {
+    init(_ style: ProgressStyle, json: Bool, log: (@Sendable (String) -> Void)? = nil) {
         self.style = style
         self.json = json
+        self.log = log
         state = Mutex(ProgressState())
     }
 
@@ -62,8 +65,28 @@ final class ProgressReporter: RunObserver {
         }
     }
 
+    /// Says once what stands, whatever the style.
+    func tell() {
+        state.withLock { state in
+            clear(&state)
+            Terminal.complain(state.bar(width: 4096))
+            draw(&state, isUrgent: true)
+        }
+    }
+
+    /// Shows no more, or again.
+    func toggle() {
+        state.withLock { state in
+            clear(&state)
+            state.isMuted.toggle()
+            draw(&state, isUrgent: true)
+        }
+    }
+
     private func say(_ line: String, _ state: inout ProgressState) {
         guard style != .none, !state.hasEnded else { return }
+        if let log { return log(Printable.line(line)) }
+        guard !state.isMuted else { return }
         clear(&state)
         Terminal.complain(line)
         draw(&state, isUrgent: true)
@@ -76,7 +99,7 @@ final class ProgressReporter: RunObserver {
 
     /// At most ten times a second.
     private func draw(_ state: inout ProgressState, isUrgent: Bool) {
-        guard style == .bar, !state.hasEnded else { return }
+        guard style == .bar, !state.hasEnded, !state.isMuted else { return }
         guard isUrgent || .now - state.lastDrawn > .milliseconds(100) else { return }
         state.lastDrawn = .now
         state.isDrawn = true

@@ -12,6 +12,8 @@ struct ProgressState {
     var lastDrawn = ContinuousClock.now - .seconds(1)
     var isDrawn = false
     var hasEnded = false
+    /// Asked to show nothing, by SIGUSR2.
+    var isMuted = false
     private var begin: ContinuousClock.Instant?
     private var answered = 0
     private var attention = (used: 0.0, dense: 0.0)
@@ -52,7 +54,7 @@ struct ProgressState {
             }
         let total = remaining.map { " of \(done + $0)" } ?? ""
         let text = what.split(whereSeparator: \.isNewline).joined(separator: " ")
-        return "[\(done)\(total)] job \(claim.job) \(name): \(text)"
+        return Printable.line("[\(done)\(total)] job \(claim.job) \(name): \(text)")
     }
 
     /// `[####------] 12 of 42, 1 failed, 310 videos/h, ETA 6 min, attention -41.2%  job 13 prefill 40%`

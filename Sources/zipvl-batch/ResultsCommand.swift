@@ -11,7 +11,7 @@ struct ResultsCommand: AsyncParsableCommand {
     @OptionGroup(title: "Global options") var global: GlobalOptions
     @OptionGroup var filter: FilterOptions
 
-    @Argument(help: "Job ids and ranges, such as 7 or 12-40.")
+    @Argument(help: IDRange.help)
     var ids: [IDRange] = []
 
     @Option(help: ArgumentHelp("Show at most this many.", valueName: "n"))
@@ -22,7 +22,8 @@ struct ResultsCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let rows = try await global.readQueue().results(filter.selection(ids), limit: limit)
+        let queue = try global.readQueue()
+        let rows = try await queue.results(filter.selection(ids, in: queue), limit: limit)
         if global.json { return rows.forEach { print(JSONLine.text($0)) } }
         var table = TextTable(columns: [
             .init(title: "id", isNumber: true), .init(title: "video", canShrink: true),

@@ -9,7 +9,8 @@ struct RetryCommand: AsyncParsableCommand {
     @OptionGroup var jobs: ChangedJobs
 
     func run() async throws {
-        let count = try await global.writeQueue().retry(jobs.selection)
+        let queue = try global.writeQueue()
+        let count = try await queue.retry(jobs.selection(in: queue))
         try ChangedJobs.report(count, "queued again", global)
     }
 }

@@ -1,11 +1,22 @@
 import ArgumentParser
 import Jobs
 
-/// Job ids and ranges of them: `7`, `12-40`.
+/// Jobs by their ids, ranges of them, or an id of the user's own: `7`, `12-40`, `custom_id=a1`.
 struct IDRange: ExpressibleByArgument {
-    let range: ClosedRange<JobID>
+    enum Pick: Equatable {
+        case range(ClosedRange<JobID>)
+        case customID(String)
+    }
+    let pick: Pick
+
+    static let help = ArgumentHelp(
+        "Job ids, ranges and your own ids, such as 7, 12-40 or custom_id=a1.")
 
     init?(argument: String) {
+        if argument.hasPrefix("custom_id="), argument != "custom_id=" {
+            pick = .customID(String(argument.dropFirst("custom_id=".count)))
+            return
+        }
         let parts = argument.split(separator: "-", omittingEmptySubsequences: false)
         guard let first = parts.first.flatMap({ JobID($0) }), parts.count <= 2, first >= 0 else {
             return nil
@@ -13,7 +24,7 @@ struct IDRange: ExpressibleByArgument {
         guard let last = parts.count == 2 ? JobID(parts[1]) : first, last >= first else {
             return nil
         }
-        range = first...last
+        pick = .range(first...last)
     }
 }
 
@@ -35,13 +46,30 @@ struct FilterOptions: ParsableArguments {
         batch == nil && state.isEmpty && errorClass == nil && customID == nil
     }
 
-    func selection(_ ids: [IDRange] = []) -> JobSelection {
-        var selection = JobSelection()
-        selection.ids = ids.map(\.range)
+    func selection(
+        _ ids: [IDRange] = [], in queue: any QueueBackend
+    ) async throws -> JobSelection {
+        var selection = try await Self.selection(of: ids, in: queue)
         selection.batch = batch
         selection.states = state
         selection.errorClass = errorClass
         selection.customID = customID
+        return selection
+    }
+
+    /// The jobs that are named; all of them where none is.
+    static func selection(
+        of picks: [IDRange], in queue: any QueueBackend
+    ) async throws -> JobSelection {
+        var selection = JobSelection()
+        for case .range(let range) in picks.map(\.pick) { selection.ids.append(range) }
+        for case .customID(let id) in picks.map(\.pick) {
+            var named = JobSelection()
+            named.customID = id
+            selection.ids += try await queue.list(named, limit: 100_000).map { $0.jobID...$0.jobID }
+        }
+        // Nobody has this id: nothing is meant then, not everything.
+        if selection.ids.isEmpty, !picks.isEmpty { selection.ids = [-1 ... -1] }
         return selection
     }
 }
@@ -50,7 +78,7 @@ struct FilterOptions: ParsableArguments {
 struct ChangedJobs: ParsableArguments {
     @OptionGroup var filter: FilterOptions
 
-    @Argument(help: "Job ids and ranges, such as 7 or 12-40.")
+    @Argument(help: IDRange.help)
     var ids: [IDRange] = []
 
     func validate() throws {
@@ -59,7 +87,9 @@ struct ChangedJobs: ParsableArguments {
         }
     }
 
-    var selection: JobSelection { filter.selection(ids) }
+    func selection(in queue: any QueueBackend) async throws -> JobSelection {
+        try await filter.selection(ids, in: queue)
+    }
 
     private struct Line: Encodable { var changed: Int }
 

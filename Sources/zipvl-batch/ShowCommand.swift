@@ -8,23 +8,22 @@ struct ShowCommand: AsyncParsableCommand {
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
-    @Argument(help: "Job ids and ranges, such as 7 or 12-40.")
+    @Argument(help: IDRange.help)
     var ids: [IDRange]
 
     func run() async throws {
         let queue = try global.readQueue()
-        var selection = JobSelection()
-        selection.ids = ids.map(\.range)
+        let selection = try await FilterOptions.selection(of: ids, in: queue)
         let jobs = try await queue.list(selection, limit: 1000)
         guard !jobs.isEmpty else {
-            throw ValidationError("\(global.queuePath): no job with this id")
+            throw ValidationError("\(global.queueTitle): no job with this id")
         }
         for job in jobs {
             guard let detail = try await queue.show(job.jobID) else { continue }
             if global.json {
                 try JSONLine.print(DetailLine(detail))
             } else {
-                print(Self.text(detail))
+                Terminal.print(Self.text(detail))
             }
         }
     }
@@ -34,7 +33,8 @@ struct ShowCommand: AsyncParsableCommand {
         var lines = ["job \(job.jobID): \(job.state.rawValue)"]
         func add(_ name: String, _ value: String?) {
             guard let value, !value.isEmpty else { return }
-            lines.append("  \(name)\(String(repeating: " ", count: 12 - name.count))\(value)")
+            let text = Printable.line(value)
+            lines.append("  \(name)\(String(repeating: " ", count: 12 - name.count))\(text)")
         }
         add("batch", job.batch)
         add("custom id", job.customID)
@@ -56,6 +56,7 @@ struct ShowCommand: AsyncParsableCommand {
             lines.append(
                 "  attempt \(attempt.number) by \(attempt.worker): \(attempt.outcome ?? "running") "
                     + "(\(attempt.startedAt) to \(attempt.endedAt ?? "now"))\(failure)")
+            if let path = attempt.logPath { lines.append("            log \(path)") }
         }
         return lines.joined(separator: "\n")
     }

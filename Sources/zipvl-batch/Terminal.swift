@@ -1,7 +1,11 @@
 import Foundation
 import Glibc
+import Runner
 
 /// The terminal, where there is one.
+///
+/// Texts from outside (questions, names of files, a model's answers) reach it through `print` and
+/// `complain` only, which show control characters rather than send them.
 enum Terminal {
     static var showsOutput: Bool { isatty(STDOUT_FILENO) == 1 }
     static var showsErrors: Bool { isatty(STDERR_FILENO) == 1 }
@@ -15,8 +19,11 @@ enum Terminal {
         return Int(size.ws_col)
     }
 
-    /// A line on standard error.
-    static func complain(_ text: String) { write(text + "\n") }
+    /// Lines on standard output.
+    static func print(_ text: String) { Swift.print(Printable.lines(text)) }
+
+    /// Lines on standard error.
+    static func complain(_ text: String) { write(Printable.lines(text) + "\n") }
 
     /// Text on standard error as it is.
     static func write(_ text: String) {

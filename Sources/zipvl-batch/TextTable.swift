@@ -1,4 +1,5 @@
 import Foundation
+import Runner
 
 /// Aligned columns for people.
 struct TextTable {
@@ -57,6 +58,6 @@ struct TextTable {
     }
 
     private static func oneLine(_ text: String) -> String {
-        text.split(whereSeparator: \.isNewline).joined(separator: " ")
+        Printable.line(text.split(whereSeparator: \.isNewline).joined(separator: " "))
     }
 }

@@ -19,7 +19,9 @@ struct WorkFleet {
         let workers = gpus.map { number in
             WorkerFleet.Worker(
                 name: "cuda:\(number)",
-                arguments: Self.arguments(own, gpu: number, of: gpus.count, style: workerStyle))
+                arguments: Self.arguments(
+                    own, gpu: number, of: gpus.count, isFirst: number == gpus.first,
+                    style: workerStyle))
         }
         let isJSON = global.json
         let codes = await WorkerFleet.run(
@@ -51,21 +53,23 @@ struct WorkFleet {
     ///
     /// - Parameter count: of workers: they share the cores that decode
     static func arguments(
-        _ own: [String], gpu: Int, of count: Int, style: ProgressStyle,
+        _ own: [String], gpu: Int, of count: Int, isFirst: Bool = true, style: ProgressStyle,
         cores: Int = ProcessInfo.processInfo.activeProcessorCount
     ) -> [String] {
         var result: [String] = []
         var skipsValue = false
+        // The queue's figures need to be written by one of them only.
+        let dropped = ["--gpus", "--progress"] + (isFirst ? [] : ["--metrics-file"])
         for argument in own {
             if skipsValue {
                 skipsValue = false
                 continue
             }
-            if ["--gpus", "--progress"].contains(argument) {
+            if dropped.contains(argument) {
                 skipsValue = true
                 continue
             }
-            if argument.hasPrefix("--gpus=") || argument.hasPrefix("--progress=") { continue }
+            if dropped.contains(where: { argument.hasPrefix($0 + "=") }) { continue }
             result.append(argument)
         }
         let decodes = own.contains { $0 == "--decode-threads" || $0.hasPrefix("--decode-threads=") }

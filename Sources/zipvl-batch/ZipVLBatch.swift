@@ -7,7 +7,7 @@ struct ZipVLBatch: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "zipvl-batch",
         abstract: "Answers questions about videos in batches, and records what each answer cost.",
-        usage: "zipvl-batch [--queue PATH] [--json] [--quiet|--verbose] VERB",
+        usage: "zipvl-batch [--queue PATH|URL] [--json] [--quiet|--verbose] VERB",
         discussion: """
             A night in three lines:
               zipvl-batch enqueue /data/videos --question "What happens?"
@@ -21,6 +21,7 @@ struct ZipVLBatch: AsyncParsableCommand {
               3   finished, some jobs failed
               4   nothing to do (--fail-if-empty)
               5   stopped with work left
+              6   stopped by --halt
               69  back end, PyTorch or GPU unavailable
               74  input/output error, disk full
               75  database locked
@@ -30,11 +31,19 @@ struct ZipVLBatch: AsyncParsableCommand {
             """,
         version: Version.text,
         subcommands: [
-            EnqueueCommand.self, WorkCommand.self, AskCommand.self, StatusCommand.self,
-            ListCommand.self, ShowCommand.self, ResultsCommand.self, ExportCommand.self,
-            RetryCommand.self, CancelCommand.self, EvalCommand.self, NiahCommand.self,
-            InspectCommand.self, MInferenceSearchCommand.self, DoctorCommand.self,
-            DemoCommand.self, SamplerCommand.self,
+            EnqueueCommand.self, WorkCommand.self, RunCommand.self, AskCommand.self,
+            StatusCommand.self,
+            ListCommand.self, ShowCommand.self, FollowCommand.self, LogsCommand.self,
+            ResultsCommand.self, ExportCommand.self, ReportCommand.self, WaitCommand.self,
+            RetryCommand.self,
+            CancelCommand.self, HoldCommand.self, UnholdCommand.self, PrioritizeCommand.self,
+            PauseCommand.self, ResumeCommand.self, RescueCommand.self, InitCommand.self,
+            MigrateCommand.self, BackupCommand.self, PruneCommand.self, MoveCommand.self,
+            MergeCommand.self,
+            MetricsCommand.self, LaunchCommand.self, EvalCommand.self, NiahCommand.self,
+            InspectCommand.self,
+            MInferenceSearchCommand.self, DoctorCommand.self, DemoCommand.self,
+            SamplerCommand.self,
         ])
 
     @OptionGroup(title: "Global options") var global: GlobalOptions

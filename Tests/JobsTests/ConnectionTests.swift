@@ -127,6 +127,7 @@ import Testing
         }
         #expect(error?.kind == .incompatible)
         #expect(error?.message.contains("nfs4") == true)
+        #expect(error?.message.contains("postgresql://") == true, "the way out is named")
     }
 
     @Test func `the nearest mount decides, with escapes undone`() {

@@ -118,17 +118,45 @@ import Testing
 
     @Test func `a queue whose making was cut off is finished by the next`() async throws {
         let folder = try TemporaryFolder()
-        let path = try folder.write("", to: "q.db")
-        _ = try SQLiteQueue(path: path)
-        // Made, but killed before the switch to write-ahead logging.
+        let path = folder.file("q.db")
+        // Made, but killed after the switch to write-ahead logging.
         let raw = try DatabaseQueue(path: path)
-        let mode = try await raw.writeWithoutTransaction { db in
-            try String.fetchOne(db, sql: "PRAGMA journal_mode = DELETE")
+        _ = try await raw.writeWithoutTransaction { db in
+            try String.fetchOne(db, sql: "PRAGMA journal_mode = WAL")
         }
-        #expect(mode == "delete")
         try raw.close()
         let queue = try SQLiteQueue(path: path)
         let journal = try await queue.read { try String.fetchOne($0, sql: "PRAGMA journal_mode") }
         #expect(journal == "wal")
+        #expect(try await queue.check().allSatisfy { $0.level != .error })
+    }
+
+    @Test(arguments: 1..<4)
+    func `running jobs and answers of an older version stand after the migration`(
+        version: Int
+    ) async throws {
+        let old = try TestQueue { $0.migrations = Array(Schema.sqlite.prefix(version)) }
+        let jobs = try await old.enqueue(4)
+        let worker = try await old.worker()
+        _ = try await old.claim(worker)
+        _ = try await old.claim(worker)
+        let cancelled = try await old.claim(worker)
+        _ = try await old.queue.fail(cancelled.attempt, .sample(.input), retryAt: nil)
+        try await old.execute("UPDATE jobs SET crashes = 1 WHERE job_id = \(jobs[3])")
+        let rows =
+            "SELECT group_concat(job_id || state || ifnull(attempt_id, '-') || crashes) FROM jobs"
+        let before = try await old.value(rows, as: String.self)
+
+        let migrated = try old.another()
+        #expect(try await old.value(rows, as: String.self) == before)
+        #expect(try await migrated.check().filter { $0.level == .error }.isEmpty)
+        #expect(migrated.journal == .wal)
+        // Nothing had begun in the sense of this version: the first claimed takes the blame.
+        old.queue.dropLock(worker)
+        let rescued = try await migrated.rescue()
+        #expect(rescued.map(\.job) == [jobs[0], jobs[1]])
+        #expect(
+            try await old.value("SELECT group_concat(crashes) FROM jobs", as: String.self)
+                == "1,0,0,1")
     }
 }

@@ -125,6 +125,62 @@ import Testing
         #expect(waiting.attempts.map(\.outcome) == ["interrupted"])
     }
 
+    @Test func `begun attempts take the blame, whichever was claimed first`() async throws {
+        let test = try TestQueue()
+        let jobs = try await test.enqueue(3) { $0.maxCrashes = 1 }
+        let worker = try await test.worker()
+        let claims = [
+            try await test.claim(worker), try await test.claim(worker),
+            try await test.claim(worker),
+        ]
+        #expect(try await test.queue.start(claims[1].attempt))
+        #expect(try await test.queue.start(claims[1].attempt), "said twice, begun once")
+        #expect(try await test.queue.show(jobs[1])?.attempts.first?.begunAt != nil)
+        test.queue.dropLock(worker)
+        #expect(
+            try await test.queue.rescue().map(\.fate) == [.requeued, .quarantined, .requeued])
+        #expect(
+            try await test.value("SELECT group_concat(crashes) FROM jobs", as: String.self)
+                == "0,1,0")
+        #expect(try await !test.queue.start(claims[0].attempt), "the lease is lost")
+    }
+
+    @Test func `a begun attempt that has ended is not to blame for what followed`() async throws {
+        let test = try TestQueue()
+        let jobs = try await test.enqueue(3)
+        let worker = try await test.worker()
+        let claims = [
+            try await test.claim(worker), try await test.claim(worker),
+            try await test.claim(worker),
+        ]
+        #expect(try await test.queue.start(claims[0].attempt))
+        _ = try await test.queue.complete(claims[0].attempt, .sample("x"))
+        #expect(try await test.queue.start(claims[2].attempt))
+        test.queue.dropLock(worker)
+        _ = try await test.queue.rescue()
+        #expect(try await test.state(jobs[0]) == .succeeded)
+        #expect(
+            try await test.value("SELECT group_concat(crashes) FROM jobs", as: String.self)
+                == "0,0,1")
+    }
+
+    @Test func `a lease that alone ran out does not blame while the worker has begun another`()
+        async throws
+    {
+        let test = try TestQueue()
+        try await test.enqueue(2)
+        let worker = try await test.worker()
+        let (first, second) = (try await test.claim(worker), try await test.claim(worker))
+        #expect(try await test.queue.start(second.attempt))
+        try await test.execute("UPDATE workers SET host = 'elsewhere'")
+        test.clock.advance(seconds: 50)
+        #expect(try await test.beat(second) != .lost)
+        test.clock.advance(seconds: 11)
+        #expect(try await test.queue.rescue().map(\.attempt) == [first.attempt])
+        #expect(try await test.value("SELECT sum(crashes) FROM jobs") == 0)
+        #expect(try await test.beat(second) != .lost)
+    }
+
     @Test func `two rescuers take a job back once`() async throws {
         let test = try TestQueue()
         try await test.enqueue(20)

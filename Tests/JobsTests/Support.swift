@@ -9,8 +9,13 @@ import Testing
 final class TemporaryFolder: Sendable {
     let path: String
 
-    init() throws {
-        path = NSTemporaryDirectory() + "zipvl-jobs-\(UUID().uuidString)"
+    /// - Parameter inMemory: for tests that make many queues and are not about the disk
+    init(inMemory: Bool = false) throws {
+        let memory = "/dev/shm/"
+        let isThere = FileManager.default.isWritableFile(atPath: memory)
+        path =
+            (inMemory && isThere ? memory : NSTemporaryDirectory())
+            + "zipvl-jobs-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 
@@ -26,9 +31,12 @@ final class TemporaryFolder: Sendable {
 
 /// A clock that a test moves.
 final class TestClock: Sendable {
-    private let time = Mutex<Int64>(1_700_000_000_000)
+    private static let start: Int64 = 1_700_000_000_000
+    private let time = Mutex(start)
     var now: Int64 { time.withLock { $0 } }
-    func advance(seconds: Int64) { time.withLock { $0 += seconds * 1000 } }
+    func advance(seconds: Int64) { advance(milliseconds: seconds * 1000) }
+    func reset() { time.withLock { $0 = Self.start } }
+    func advance(milliseconds: Int64) { time.withLock { $0 += milliseconds } }
 }
 
 /// A queue file of its own, with a clock that stands still until it is moved.
@@ -77,6 +85,13 @@ struct TestQueue {
         try #require(try await queue.claim(worker, filter: ClaimFilter(), lease: .seconds(60)))
     }
 
+    /// Up to `limit` jobs of one video.
+    func claims(
+        _ worker: WorkerID, _ limit: Int, filter: ClaimFilter = ClaimFilter()
+    ) async throws -> [Claim] {
+        try await queue.claim(worker, filter: filter, limit: limit, lease: .seconds(60))
+    }
+
     /// One heartbeat of the claim, for another 60 s.
     @discardableResult
     func beat(
@@ -87,6 +102,11 @@ struct TestQueue {
             as: WorkerID.self)
         let live = LiveAttempt(claim.attempt, progress: progress, stage: stage)
         return try await queue.heartbeat(worker ?? 0, [live], lease: .seconds(60))[claim.attempt]
+    }
+
+    /// Findings of `doctor` that are not well.
+    func findings() async throws -> [Finding] {
+        try await queue.check().filter { $0.level != .ok }
     }
 
     func state(_ job: JobID) async throws -> JobState? {

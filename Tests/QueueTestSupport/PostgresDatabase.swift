@@ -30,27 +30,45 @@ package final class PostgresDatabase: Sendable {
     /// The first value of the first row.
     package func value(_ sql: String) throws -> String? { try execute(sql).first?.first ?? nil }
 
-    private static func run(_ sql: String, at url: String) throws -> [[String?]] {
-        let connection = PQconnectdb(url)
-        defer { PQfinish(connection) }
-        guard PQstatus(connection) == CONNECTION_OK else {
-            throw PostgresServer.Missing(description: message(connection))
-        }
-        let result = PQexec(connection, sql)
-        defer { PQclear(result) }
-        let status = PQresultStatus(result)
-        guard status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK else {
-            throw PostgresServer.Missing(description: "\(message(connection)) in: \(sql)")
-        }
-        return (0..<PQntuples(result)).map { row in
-            (0..<PQnfields(result)).map { column in
-                PQgetisnull(result, row, column) != 0
-                    ? nil : PQgetvalue(result, row, column).map { String(cString: $0) }
-            }
-        }
+    static func run(_ sql: String, at url: String) throws -> [[String?]] {
+        try Session(url: url).execute(sql)
     }
 
-    private static func message(_ connection: OpaquePointer?) -> String {
-        PQerrorMessage(connection).map { String(cString: $0) } ?? "out of memory"
+    /// A connection that stays, for transactions that a test holds open.
+    package final class Session {
+        private let connection: OpaquePointer?
+
+        package convenience init(_ database: PostgresDatabase) throws {
+            try self.init(url: database.url)
+        }
+
+        init(url: String) throws {
+            connection = PQconnectdb(url)
+            guard PQstatus(connection) == CONNECTION_OK else {
+                throw PostgresServer.Missing(description: message)
+            }
+        }
+
+        deinit { PQfinish(connection) }
+
+        @discardableResult
+        package func execute(_ sql: String) throws -> [[String?]] {
+            let result = PQexec(connection, sql)
+            defer { PQclear(result) }
+            let status = PQresultStatus(result)
+            guard status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK else {
+                throw PostgresServer.Missing(description: "\(message) in: \(sql)")
+            }
+            return (0..<PQntuples(result)).map { row in
+                (0..<PQnfields(result)).map { column in
+                    PQgetisnull(result, row, column) != 0
+                        ? nil : PQgetvalue(result, row, column).map { String(cString: $0) }
+                }
+            }
+        }
+
+        private var message: String {
+            PQerrorMessage(connection).map { String(cString: $0) } ?? "out of memory"
+        }
     }
 }

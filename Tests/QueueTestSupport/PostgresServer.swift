@@ -102,6 +102,19 @@ package final class PostgresServer: Sendable {
         return "\(url[..<scheme.upperBound])\(authority)/\(database)\(query)"
     }
 
+    /// Path of its Unix socket.
+    package func socket() throws -> String {
+        let rows = try PostgresDatabase.run(
+            """
+            SELECT split_part(current_setting('unix_socket_directories'), ',', 1)
+                || '/.s.PGSQL.' || current_setting('port')
+            """, at: url)
+        guard let path = rows.first?.first ?? nil, access(path, F_OK) == 0 else {
+            throw Missing(description: "the server has no Unix socket on this machine")
+        }
+        return path
+    }
+
     // MARK: Programs
 
     private static func findPrograms() throws -> String {
@@ -128,25 +141,39 @@ package final class PostgresServer: Sendable {
     }
 
     private func run(_ program: String, _ arguments: String...) throws {
-        let command = Self.asServer + ["\(programs)/\(program)"] + arguments
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: command[0])
-        process.arguments = Array(command.dropFirst())
-        process.currentDirectoryURL = URL(fileURLWithPath: "/tmp")
-        // Into a file: a server that stays would keep a pipe open for ever.
         let log = "\(folder ?? "/tmp")/\(program).out"
-        _ = FileManager.default.createFile(atPath: log, contents: nil)
-        let handle = FileHandle(forWritingAtPath: log)
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = handle
-        process.standardError = handle
-        try process.run()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
+        let command = Self.asServer + ["\(programs)/\(program)"] + arguments
+        let child = try Self.spawn(command, output: log)
+        var status: Int32 = 0
+        while waitpid(child, &status, 0) < 0 && errno == EINTR {}
+        guard status == 0 else {
             let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
-            throw Missing(
-                description: "\(program) ended with \(process.terminationStatus): \(text)")
+            throw Missing(description: "\(program) ended with status \(status): \(text)")
         }
+    }
+
+    /// Not Foundation's `Process`: it takes a program for running as long as anything that it started
+    /// holds a descriptor, which a server does. For the same reason nothing is handed down but the
+    /// three descriptors of every program.
+    private static func spawn(_ command: [String], output: String) throws -> pid_t {
+        let closing = """
+            for f in /proc/self/fd/*; do n=${f##*/}; [ "$n" -gt 2 ] && eval "exec $n>&-"; done
+            cd /tmp; exec "$@"
+            """
+        let arguments = (["/bin/bash", "-c", closing, "bash"] + command).map { strdup($0) } + [nil]
+        defer { for argument in arguments { free(argument) } }
+        var files = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&files)
+        defer { posix_spawn_file_actions_destroy(&files) }
+        posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&files, 1, output, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+        posix_spawn_file_actions_adddup2(&files, 1, 2)
+        var child: pid_t = 0
+        let code = posix_spawn(&child, "/bin/bash", &files, nil, arguments, environ)
+        guard code == 0 else {
+            throw Missing(description: "\(command[0]): \(String(cString: strerror(code)))")
+        }
+        return child
     }
 
     /// A watcher that outlives this process, however it ends, and clears up behind it.
@@ -157,13 +184,6 @@ package final class PostgresServer: Sendable {
             \(stop) -D \(folder)/data -m immediate stop
             rm -rf \(folder)
             """
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/setsid")
-        process.arguments = ["/bin/sh", "-c", script]
-        process.currentDirectoryURL = URL(fileURLWithPath: "/tmp")
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try? process.run()
+        _ = try? Self.spawn(["/usr/bin/setsid", "/bin/sh", "-c", script], output: "/dev/null")
     }
 }

@@ -13,13 +13,15 @@ extension Reliability {
             var milliseconds: Int
             /// Kills that must have met a worker with a begun job.
             var hits: Int
+            /// Jobs that must wait when somebody is killed.
+            var supply: Int { milliseconds > 0 ? 60 : 400 }
             var testDescription: String { "\(store), jobs of \(milliseconds) ms, \(hits) hits" }
         }
 
         static let storms = StoreKind.allCases.flatMap { store in
             [
-                Storm(store: store, milliseconds: 50, hits: Reliability.bound(8, full: 200)),
-                Storm(store: store, milliseconds: 0, hits: Reliability.bound(3, full: 20)),
+                Storm(store: store, milliseconds: 50, hits: Reliability.bound(5, full: 200)),
+                Storm(store: store, milliseconds: 0, hits: Reliability.bound(2, full: 20)),
             ]
         }
 
@@ -30,7 +32,9 @@ extension Reliability {
         func `every job is answered once though workers are killed all the time`(
             _ storm: Storm
         ) async throws {
-            guard let store = try await TestStore.make(storm.store, for: "kill storm") else { return }
+            guard let store = try await TestStore.make(storm.store, for: "kill storm") else {
+                return
+            }
             let options = [
                 "--journal", store.folder.file("answers"), "--lease", "\(Self.lease)",
                 "--heartbeat", "0.2", "--stay", "yes",
@@ -38,15 +42,15 @@ extension Reliability {
             let crew = try StormCrew(
                 store.location, store.folder, milliseconds: storm.milliseconds,
                 options: Array(repeating: options, count: 4))
-            var jobs = try await store.enqueue(0..<100)
+            var jobs = try await store.enqueue(0..<storm.supply)
             try await crew.start()
 
             var (kills, hits) = (0, 0)
             var longest = Duration.zero
             while hits < storm.hits {
                 // However fast the machine, no kill meets an empty queue.
-                if try await store.remaining() < 60 {
-                    jobs += try await store.enqueue(jobs.count..<jobs.count + 100)
+                if try await store.remaining() < storm.supply {
+                    jobs += try await store.enqueue(jobs.count..<jobs.count + storm.supply)
                 }
                 let place = Int.random(in: 0..<4)
                 let victim = await crew.workers[place]
@@ -86,7 +90,7 @@ extension Reliability {
             audit.expectStored(acknowledged)
             try await store.expectClean()
             Reliability.say(
-                "kill storm (\(storm)): \(jobs.count) jobs, \(kills) kills, \(hits) in a begun job, "
+                "kill storm (\(storm.testDescription)): \(jobs.count) jobs, \(kills) kills, \(hits) in a begun job, "
                     + "\(audit.count("crashed")) attempts crashed, \(acknowledged.count) answers "
                     + "acknowledged; an orphan waited \(longest) at most")
         }

@@ -9,8 +9,8 @@ extension Reliability {
     /// full, connections cut, the database locked.
     @Suite(.serialized) struct NightTests {
         struct Night: Sendable {
-            var jobs = Reliability.bound(300, full: 20_000)
-            var seconds = Reliability.bound(20.0, full: 1200)
+            var jobs = Reliability.bound(240, full: 20_000)
+            var seconds = Reliability.bound(10.0, full: 1200)
             var workers = 8
             var milliseconds = 50
             /// Seconds between two troubles.
@@ -19,6 +19,13 @@ extension Reliability {
             var length = Reliability.bound(0.3...1.5, full: 0.5...8.0)
             /// Of leases of 5 seconds.
             var lease = 5.0
+
+            /// Seconds after which a job may run: all night long, many at a time.
+            func due(_ number: Int) -> Double {
+                let time = 0.92 * seconds * Double(number) / Double(jobs)
+                let wave = Reliability.bound(2.0, full: 10)
+                return (time / wave).rounded(.down) * wave
+            }
         }
 
         enum Trouble: String, CaseIterable {
@@ -36,9 +43,8 @@ extension Reliability {
                 return
             }
             let start = Date()
-            // Jobs become due all night long, so that no trouble meets an idle queue.
             try await store.enqueue(0..<night.jobs) {
-                $1.runAt = start + 0.92 * night.seconds * Double($0) / Double(night.jobs)
+                $1.runAt = start + night.due($0)
                 $1.maxAttempts = 1000
             }
             let crew = try StormCrew(
@@ -128,7 +134,7 @@ actor NightStorm {
     private func makeTrouble() async throws {
         let trouble = Reliability.NightTests.Trouble.allCases.randomElement() ?? .kill
         let length = Duration.seconds(.random(in: night.length))
-        let worker = await crew.workers[Int.random(in: 0..<night.workers)]
+        let worker = await victim()
         switch trouble {
         case .kill: worker.child.signal(SIGKILL)
         case .stop:
@@ -141,6 +147,12 @@ actor NightStorm {
         case .cut: guard try await cut(length) else { return }
         }
         troubles[trouble.rawValue, default: 0] += 1
+    }
+
+    /// A worker with a job in hand, if there is one.
+    private func victim() async -> StormProcess {
+        let workers = await crew.workers.shuffled()
+        return workers.first { $0.child.isRunning && $0.inHand != nil } ?? workers[0]
     }
 
     /// Ends a connection of some worker; where there are none, holds up all writers.
@@ -173,10 +185,11 @@ actor NightStorm {
         for place in 0..<night.workers where !isOver[place] {
             guard let ending = await crew.workers[place].child.endedNow() else { continue }
             // A supervisor waits a moment; the disk may still be full.
+            guard ending == .code(0) || isLate || fullUntil == nil else { continue }
             endings["\(ending)", default: 0] += 1
             if ending == .code(0) {
                 isOver[place] = true
-            } else if isLate || fullUntil == nil {
+            } else {
                 try await crew.replace(place)
             }
         }

@@ -26,11 +26,13 @@ extension Reliability {
             var jobs = 0
             var codes: [Int32: Int] = [:]
             var slowest = Duration.zero
-            for round in 0..<Reliability.bound(6, full: 200) {
+            for round in 0..<Reliability.bound(4, full: 200) {
                 // Some are sampled for real, by a child of the worker.
                 if try await store.remaining() < 20 {
                     try await store.enqueue(jobs..<jobs + 12, questions: ["What?", "Who?"])
-                    try await store.enqueue(jobs..<jobs + 3, prefix: "real") { $1.video.path = clip }
+                    try await store.enqueue(jobs..<jobs + 3, prefix: "real") {
+                        $1.video.path = clip
+                    }
                     jobs += 27
                 }
                 let tag = "STORM_TAG=\(UUID())"
@@ -107,7 +109,7 @@ extension Reliability {
         func `nothing is begun after the deadline`(_ kind: StoreKind) async throws {
             guard let store = try await TestStore.make(kind, for: "deadline") else { return }
             try await store.enqueue(0..<Reliability.bound(400, full: 4000))
-            let seconds = Reliability.bound(2.0, full: 20)
+            let seconds = Reliability.bound(1.5, full: 20)
             let deadline = Date().addingTimeInterval(seconds)
             let options = [
                 "--until", "\(deadline.timeIntervalSince1970)", "--group", "3", "--journal",

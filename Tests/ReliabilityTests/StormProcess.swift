@@ -120,7 +120,8 @@ actor StormCrew {
     private func make(_ place: Int) throws -> StormProcess {
         started += 1
         return try StormProcess(
-            queue, "\(name)-\(place)-\(started)", in: folder, milliseconds: milliseconds, options[place])
+            queue, "\(name)-\(place)-\(started)", in: folder, milliseconds: milliseconds,
+            options[place])
     }
 
     @discardableResult

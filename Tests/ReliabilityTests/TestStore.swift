@@ -128,7 +128,8 @@ final class TestStore: Sendable {
             for question in questions {
                 var job = NewJob(
                     video: VideoRecord(
-                        contentID: "sha256:\(prefix)\(number)", path: "/storm/\(prefix)-\(number).mp4",
+                        contentID: "sha256:\(prefix)\(number)",
+                        path: "/storm/\(prefix)-\(number).mp4",
                         sizeBytes: 1, mtimeNanoseconds: 1),
                     config: config, question: question, maxCrashes: 1000)
                 change(number, &job)

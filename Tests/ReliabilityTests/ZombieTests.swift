@@ -7,7 +7,7 @@ extension Reliability {
     /// Workers that are stopped until their lease is over and then go on, as on a machine that was
     /// suspended. They must not finish what others do meanwhile.
     @Suite(.serialized) struct ZombieTests {
-        static let rounds = Reliability.bound(4, full: 100)
+        static let rounds = Reliability.bound(2, full: 100)
 
         static func options(_ host: String) -> [String] {
             ["--stay", "yes", "--lease", "0.5", "--heartbeat", "0.1", "--host", host]

@@ -10,6 +10,12 @@ final class AilingQueue: QueueBackend {
         var completions = 0
         var heartbeats = 0
         var claimError: QueueError?
+        var heartbeatError: QueueError?
+        var completionError: QueueError?
+        var isMultiHost = false
+        var live: [Int] = []
+        var started: [AttemptID] = []
+        var readmitted: [JournalledAnswer] = []
     }
 
     private let base: SQLiteQueue
@@ -30,11 +36,33 @@ final class AilingQueue: QueueBackend {
         get { state.withLock { $0.claimError } }
         set { state.withLock { $0.claimError = newValue } }
     }
+    /// What every heartbeat fails with.
+    var heartbeatError: QueueError? {
+        get { state.withLock { $0.heartbeatError } }
+        set { state.withLock { $0.heartbeatError = newValue } }
+    }
+    /// What every completion fails with.
+    var completionError: QueueError? {
+        get { state.withLock { $0.completionError } }
+        set { state.withLock { $0.completionError = newValue } }
+    }
+    var isMultiHost: Bool {
+        get { state.withLock { $0.isMultiHost } }
+        set { state.withLock { $0.isMultiHost = newValue } }
+    }
+    /// How many attempts each heartbeat was about.
+    var live: [Int] { state.withLock { $0.live } }
+    /// Attempts in the order in which work on them began.
+    var started: [AttemptID] { state.withLock { $0.started } }
     var completions: Int { state.withLock { $0.completions } }
     /// Heartbeats that reached the queue.
     var heartbeats: Int { state.withLock { $0.heartbeats } }
 
-    var capabilities: BackendCapabilities { base.capabilities }
+    var capabilities: BackendCapabilities {
+        var capabilities = base.capabilities
+        capabilities.isMultiHost = isMultiHost
+        return capabilities
+    }
     var title: String { base.title }
 
     func claim(
@@ -44,11 +72,16 @@ final class AilingQueue: QueueBackend {
         return try await base.claim(worker, filter: filter, limit: limit, lease: lease)
     }
 
-    func start(_ attempt: AttemptID) async throws -> Bool { try await base.start(attempt) }
+    func start(_ attempt: AttemptID) async throws -> Bool {
+        state.withLock { $0.started.append(attempt) }
+        return try await base.start(attempt)
+    }
 
     func heartbeat(
         _ worker: WorkerID, _ live: [LiveAttempt], lease: Duration
     ) async throws -> [AttemptID: HeartbeatReply] {
+        state.withLock { $0.live.append(live.count) }
+        if let heartbeatError { throw heartbeatError }
         if let heartbeatReply {
             return Dictionary(uniqueKeysWithValues: live.map { ($0.attempt, heartbeatReply) })
         }
@@ -62,6 +95,7 @@ final class AilingQueue: QueueBackend {
             state.completions += 1
             return state.completions <= state.completionFailures
         }
+        if let completionError { throw completionError }
         if fails { throw QueueError(.busy, "locked") }
         return try await base.complete(attempt, answer)
     }

@@ -96,6 +96,94 @@ import Testing
         #expect(summary.succeeded == 1)
     }
 
+    @Test func `a worker that cannot reach the queue gives its job up before the lease ends`()
+        async throws
+    {
+        let clock = ManualClock()
+        let fixture = try QueueFixture(environment: clock.environment)
+        defer { fixture.remove() }
+        try await fixture.enqueue(1)
+        let queue = AilingQueue(fixture.queue)
+        queue.isMultiHost = true
+        queue.heartbeatError = QueueError(.unavailable, "no route to host")
+        var options = RunnerOptions()
+        options.maxJobs = 1
+        let ended = Mutex<Double>(0)
+        let start = clock.seconds
+        let engine = StubEngine(answer: { _, _ in
+            do { return try await untilCancelled() } catch {
+                ended.withLock { $0 = clock.seconds }
+                throw error
+            }
+        })
+        let worker = runner(queue, engine, options, clock: clock.runnerClock)
+        let summary = try await clock.run { try await worker.run() }
+        #expect(summary.lost == 1)
+        // A lease of 60 s less 15 s, and some seconds in which the test moved on.
+        #expect((45..<60).contains(ended.withLock { $0 } - start))
+        #expect(queue.completions == 0)
+    }
+
+    @Test func `on one machine a queue that is locked for minutes costs no work`() async throws {
+        let clock = ManualClock()
+        let fixture = try QueueFixture(environment: clock.environment)
+        defer { fixture.remove() }
+        try await fixture.enqueue(1)
+        let queue = AilingQueue(fixture.queue)
+        queue.heartbeatError = QueueError(.busy, "locked")
+        var options = RunnerOptions()
+        options.drain = true
+        let engine = StubEngine(answer: { _, input in
+            let end = clock.seconds + 300
+            while clock.seconds < end { try await Task.sleep(for: .milliseconds(5)) }
+            queue.heartbeatError = nil
+            return input
+        })
+        let worker = runner(queue, engine, options, clock: clock.runnerClock)
+        let summary = try await clock.run { try await worker.run() }
+        #expect((summary.succeeded, summary.lost) == (1, 0))
+    }
+
+    @Test func `an answer that is there is tried although the job was given up meanwhile`()
+        async throws
+    {
+        let clock = ManualClock()
+        let fixture = try QueueFixture(environment: clock.environment)
+        defer { fixture.remove() }
+        try await fixture.enqueue(1)
+        let queue = AilingQueue(fixture.queue)
+        queue.isMultiHost = true
+        let observer = RecordingObserver()
+        let engine = StubEngine(answer: { _, input in
+            queue.heartbeatError = QueueError(.unavailable, "gone")
+            queue.completionError = QueueError(.unavailable, "gone")
+            Task {
+                // Past the fence, before the lease's end.
+                let end = clock.seconds + 50
+                while clock.seconds < end { try await Task.sleep(for: .milliseconds(1)) }
+                queue.completionError = nil
+            }
+            return input
+        })
+        var options = RunnerOptions()
+        options.maxJobs = 1
+        let worker = runner(queue, engine, options, clock: clock.runnerClock, observer: observer)
+        let summary = try await clock.run { try await worker.run() }
+        #expect((summary.succeeded, summary.lost) == (1, 0))
+    }
+
+    @Test func `an idle worker is seen to live`() async throws {
+        let fixture = try QueueFixture()
+        defer { fixture.remove() }
+        let queue = AilingQueue(fixture.queue)
+        var options = RunnerOptions.quick
+        options.drain = false
+        options.idleExit = .milliseconds(300)
+        let summary = try await runner(queue, StubEngine(), options).run()
+        #expect(summary.reason == .idle)
+        #expect(queue.live.count >= 2 && queue.live.allSatisfy { $0 == 0 })
+    }
+
     @Test func `a corrupt database ends the run with its error`() async throws {
         let fixture = try QueueFixture()
         defer { fixture.remove() }

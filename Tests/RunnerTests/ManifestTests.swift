@@ -8,8 +8,17 @@ import Testing
     private func items(
         _ text: String, questions: [JobFile.Question] = []
     ) throws -> [EnqueueItem] {
-        try Manifest(name: "list.jsonl", folder: "/data", questions: questions)
-            .items(in: Data(text.utf8))
+        let manifest = Manifest(
+            name: "list.jsonl", folder: "/data", questions: questions, maxNewTokens: 64)
+        let path = FileManager.default.temporaryDirectory.path + "/manifest-\(UUID()).jsonl"
+        try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let lines = try InputLines(path)
+        var items: [EnqueueItem] = []
+        while let line = try lines.next() {
+            items += try manifest.items(try #require(line.text), number: line.number)
+        }
+        return items
     }
 
     @Test func `a line is one question about one video`() throws {
@@ -49,5 +58,77 @@ import Testing
         #expect(error?.line == 3)
         #expect(error?.description.hasPrefix("list.jsonl:3: ") == true)
         #expect(error?.message.contains(what) == true, "\(error?.message ?? "")")
+    }
+
+    private static func openAI(_ content: String, _ more: String = "") -> String {
+        "{\"custom_id\":\"r1\",\"method\":\"POST\",\"url\":\"/v1/chat/completions\",\"body\":{"
+            + "\"model\":\"any\",\(more)\"messages\":[{\"role\":\"user\",\"content\":\(content)}]}}"
+    }
+    private static let video =
+        "{\"type\":\"video_url\",\"video_url\":{\"url\":\"file:///data/a%20b.mp4\"}}"
+    private static let text = "{\"type\":\"text\",\"text\":\"What?\"}"
+
+    @Test func `a line of an OpenAI batch is a question, too`() throws {
+        let line = Self.openAI(
+            "[\(Self.video),\(Self.text)]", "\"max_tokens\":64,\"temperature\":0,")
+        #expect(
+            try items(line) == [
+                EnqueueItem(path: "/data/a b.mp4", question: "What?", customID: "r1")
+            ])
+    }
+
+    @Test(arguments: [
+        (openAI("\"What?\""), "expected a list"),
+        (openAI("[\(text)]"), "no video_url"), (openAI("[\(video)]"), "no text"),
+        (openAI("[\(video),\(video),\(text)]"), "more than one video"),
+        (openAI("[\(video),\(text)]", "\"max_tokens\":100,"), "--max-new-tokens 100"),
+        (openAI("[\(video),\(text)]", "\"temperature\":0.7,"), "temperature"),
+        (openAI("[\(video),\(text)]", "\"tools\":[],"), "unknown key `body.tools`"),
+        (
+            openAI("[\(text),{\"type\":\"video_url\",\"video_url\":\"https://x/a.mp4\"}]"),
+            "expected a path or file:///PATH"
+        ),
+        (openAI("[\(text),{\"type\":\"image_url\"}]"), "`image_url`"),
+    ])
+    func `what an OpenAI line asks for and cannot be had is an error`(
+        _ line: String, _ what: String
+    ) {
+        let error = #expect(throws: JobFileError.self) { try items(line) }
+        #expect(error?.line == 1)
+        #expect(error?.message.contains(what) == true, "\(error?.message ?? "")")
+    }
+
+    @Test(arguments: [
+        (String(repeating: "a", count: 32768), nil),
+        (String(repeating: "a", count: 32769), "32769"),
+        ("a\u{0}b", "NUL"), ("'; DROP TABLE jobs; --", nil), ("%n%s\u{1b}[2J", nil),
+    ])
+    func `any question that a queue can hold is taken`(_ question: String, _ what: String?) throws {
+        let object = ["video": "a.mp4", "question": question]
+        let line = String(
+            decoding: try JSONSerialization.data(withJSONObject: object), as: UTF8.self)
+        guard let what else {
+            return #expect(try items(line).map(\.question) == [question])
+        }
+        let error = #expect(throws: JobFileError.self) { try items(line) }
+        #expect(error?.message.contains(what) == true)
+    }
+
+    @Test func `lines that are too long or no UTF-8 are told by number, however they are cut`()
+        throws
+    {
+        let path = FileManager.default.temporaryDirectory.path + "/lines-\(UUID())"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        var data = Data([0xEF, 0xBB, 0xBF]) + Data("first\r\n\n".utf8)
+        data += Data([0x63, 0xE9, 0x0A]) + Data(repeating: 0x61, count: 300_000)
+        data += Data("\n last".utf8)
+        try data.write(to: URL(fileURLWithPath: path))
+        let lines = try InputLines(path, limit: 100_000)
+        var found: [InputLines.Line] = []
+        while let line = try lines.next() { found.append(line) }
+        #expect(found.map(\.number) == [1, 3, 4, 5])
+        #expect(found.map(\.text) == ["first", nil, nil, "last"])
+        #expect(found[1].problem == #"is not UTF-8: c\xe9"#)
+        #expect(found[2].problem.contains("300000 bytes"))
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Jobs
 import Synchronization
 
@@ -35,6 +36,34 @@ struct QueueFixture {
         return try await queue.enqueue(batch, jobs).inserted
     }
 
+    /// Jobs about one video, with the questions "1", "2" …
+    @discardableResult
+    func enqueueGroup(
+        _ count: Int, video: String = "shared", maxAttempts: Int = 3,
+        timeout: Duration = .seconds(3600)
+    ) async throws -> [JobID] {
+        let jobs = (1...count).map { number in
+            NewJob(
+                video: VideoRecord(
+                    contentID: "sha256:\(video)", path: "/videos/\(video).mp4", sizeBytes: 1,
+                    mtimeNanoseconds: 1),
+                config: ConfigRecord(
+                    fingerprint: "f", model: "embedded", modelSHA256: "m", optionsJSON: "{}"),
+                question: "\(number)", maxAttempts: maxAttempts, timeout: timeout)
+        }
+        let batch = BatchSpec(name: "test", source: "-", specJSON: "{}")
+        return try await queue.enqueue(batch, jobs).inserted
+    }
+
+    /// What the queue knows of logs, in the order of attempts.
+    func logPaths() throws -> [String] {
+        try DatabaseQueue(path: queue.path).read {
+            try String.fetchAll(
+                $0,
+                sql: "SELECT log_path FROM attempts WHERE log_path IS NOT NULL ORDER BY attempt_id")
+        }
+    }
+
     func states() async throws -> [JobState] {
         try await queue.list(JobSelection(), limit: 1000).map(\.state)
     }
@@ -43,9 +72,25 @@ struct QueueFixture {
 /// Prepares and answers as the test says.
 struct StubEngine: JobEngine {
     var prepare: @Sendable (Claim) async throws -> String = { $0.question }
+    /// `nil` prepares each by itself.
+    var prepareGroup: (@Sendable ([Claim]) async throws -> [String])?
+    var finishGroup: @Sendable (String) -> Void = { _ in }
     var answer: @Sendable (Claim, String) async throws -> String = { "answer to \($1)" }
 
     func prepare(_ claim: Claim) async throws -> String { try await prepare(claim) }
+
+    func prepare(group: [Claim]) async throws -> [Result<String, any Error>] {
+        if let prepareGroup { return try await prepareGroup(group).map { .success($0) } }
+        var results: [Result<String, any Error>] = []
+        for claim in group {
+            do { results.append(.success(try await prepare(claim))) } catch {
+                results.append(.failure(error))
+            }
+        }
+        return results
+    }
+
+    func finish(group prepared: String) async { finishGroup(prepared) }
 
     func answer(
         _ claim: Claim, _ prepared: String,
@@ -146,6 +191,12 @@ final class RecordingObserver: RunObserver {
     func handle(_ event: RunEvent) {
         events.withLock { $0.append(event) }
         if case .finished = event { onFinish() }
+    }
+
+    var notices: [String] {
+        events.withLock { events in
+            events.compactMap { if case .notice(let text) = $0 { text } else { nil } }
+        }
     }
 
     var outcomes: [RunEvent.Outcome] {

@@ -13,7 +13,7 @@ struct StormOptions {
           --poll S            seconds between two looks at an empty queue (0.02)
           --group N           questions of one video claimed at once (1)
           --journal FOLDER    folder of the answers journal; "queue" is the queue's own (none)
-          --min-free MIB      claims nothing while less is free where the queue is (0)
+          --min-free KIB      claims nothing while less is free where the queue is (0)
           --engine-grace S    how long a hung engine is waited for (60)
           --fence-margin S    gives a job up so long before its lease ends (lease / 4)
           --halt POLICY       as zipvl-batch work --halt
@@ -74,7 +74,7 @@ struct StormOptions {
             runner.journalFolder =
                 try value == "queue" ? QueueLocation(queue).answersFolder : value
         case "--min-free":
-            runner.minFree = Int64(try number()) << 20
+            runner.minFree = Int64(try number()) << 10
             runner.queueFolder = URL(fileURLWithPath: queue).deletingLastPathComponent().path
         case "--engine-grace": runner.engineGrace = .seconds(try number())
         case "--fence-margin": runner.fenceMargin = .seconds(try number())
@@ -132,7 +132,8 @@ struct StormOptions {
     func limitMemory() throws {
         guard let memory else { return }
         let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
-        let size = status.split(separator: "\n").first { $0.hasPrefix("VmSize:") }?
+        let size =
+            status.split(separator: "\n").first { $0.hasPrefix("VmSize:") }?
             .split(whereSeparator: \.isWhitespace).compactMap { Int($0) }.first ?? 0
         let bytes = rlim_t((size << 10) + (memory << 20))
         var limit = rlimit(rlim_cur: bytes, rlim_max: bytes)

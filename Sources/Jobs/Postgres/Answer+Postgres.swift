@@ -13,21 +13,17 @@ extension Answer {
         ("substituted_frames", "text"), ("extra_json", "text"),
     ]
 
+    /// A NUL, which PostgreSQL cannot store, becomes U+FFFD: no answer may be lost for it.
     var columns: PostgresSession.Arguments {
         [
-            answer, choice, correct.map { $0 ? 1 : 0 }, finishReason.rawValue, framesUsed,
+            answer.storable, choice?.storable, correct.map { $0 ? 1 : 0 }, finishReason.rawValue,
+            framesUsed,
             visualTokens, promptTokens, outputTokens, attnFLOPsDense, attnFLOPsUsed,
             attnFLOPsSavedPctPaper, llmFLOPsDense, llmFLOPsUsed, keptTokenRatioMean,
             kvCacheBytesDense, kvCacheBytesUsed, peakHostBytes, peakDeviceBytes, decodeVideoMS,
-            visionMS, prefillMS, generateMS, totalMS, JSONText.encode(warnings),
-            JSONText.encode(substitutedFrames), extraJSON,
+            visionMS, prefillMS, generateMS, totalMS, JSONText.encode(warnings.map(\.storable)),
+            JSONText.encode(substitutedFrames), extraJSON?.storable,
         ]
-    }
-
-    /// Whether PostgreSQL cannot store it. Within JSON a NUL is an escape, which it can store but not
-    /// show.
-    var hasNUL: Bool {
-        ([answer, choice ?? "", extraJSON ?? ""] + warnings).contains { $0.utf8.contains(0) }
     }
 
     /// From the columns of `answers`.

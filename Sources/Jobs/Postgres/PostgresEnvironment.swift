@@ -4,7 +4,9 @@ package import Schema
 /// What a `PostgresQueue` takes from its surroundings; tests put their own in.
 package struct PostgresEnvironment: Sendable {
     /// SQL expression of type bigint: Unix milliseconds UTC by the server's clock.
-    package var now = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+    package var now: @Sendable () -> String = {
+        "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+    }
     package var host = HostIdentity.current
     /// Folder of the workers' lock files on this host; `nil` makes one for the database in
     /// `XDG_RUNTIME_DIR` or `/tmp`.

@@ -61,7 +61,7 @@ extension PostgresQueue {
         _ session: PostgresSession, _ worker: WorkerID, _ filter: ClaimFilter, limit: Int,
         lease: Duration
     ) throws -> [Claim] {
-        let query = PostgresClaimQuery(now: environment.now, version: version)
+        let query = PostgresClaimQuery(now: environment.now(), version: version)
         let scope: PostgresSession.Arguments = [filter.queues, filter.modelSHA256]
         let arguments = scope + [worker, limit, lease.milliseconds]
         var triesLeft = 20

@@ -72,7 +72,8 @@ private struct PostgresInsertion {
     private(set) var report = EnqueueReport(inserted: [], reused: [], rejected: [])
 
     private var batchRow: Int64?
-    private var configRows: [ConfigRecord: Int64] = [:]
+    /// Rows as last written, by fingerprint: what was said last stands.
+    private var configRows: [String: (config: ConfigRecord, row: Int64)] = [:]
     private var queues: Set<String> = []
 
     init(session: PostgresSession, batch: BatchSpec, now: Int64) {
@@ -248,7 +249,7 @@ private struct PostgresInsertion {
         """
 
     private mutating func row(for config: ConfigRecord) throws -> Int64 {
-        if let known = configRows[config] { return known }
+        if let known = configRows[config.fingerprint], known.config == config { return known.row }
         // A fingerprint covers all that can change an answer; where the model lies may change.
         let row = try session.run(
             """
@@ -260,7 +261,7 @@ private struct PostgresInsertion {
         guard let id: Int64 = try row?.value("config_id") else {
             throw QueueError(.unavailable, "\(config.model): no row was stored")
         }
-        configRows[config] = id
+        configRows[config.fingerprint] = (config, id)
         return id
     }
 

@@ -14,13 +14,6 @@ extension PostgresQueue: EvaluationStore {
     }
 
     package func recordEvaluation(_ answers: [EvaluationAnswer]) async throws {
-        for answer in answers {
-            guard case .success(let found) = answer.outcome, found.hasNUL else { continue }
-            throw QueueError(
-                .invalid,
-                "\(title): item \(answer.item): the answer holds a NUL character (U+0000), which "
-                    + "PostgreSQL cannot store")
-        }
         try await change { session, now in
             for answer in answers { try answer.insert(session, now: now) }
         }

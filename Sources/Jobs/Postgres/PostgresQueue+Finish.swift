@@ -5,15 +5,9 @@ package import Foundation
 /// connection broke it is, and then finds out that it went through before.
 extension PostgresQueue {
     package func complete(_ attempt: AttemptID, _ answer: Answer) async throws -> Finish {
-        guard !answer.hasNUL else {
-            throw QueueError(
-                .invalid,
-                "\(title): attempt \(attempt): the answer holds a NUL character (U+0000), which "
-                    + "PostgreSQL cannot store")
-        }
-        return try await short { [environment] session in
+        try await short { [environment] session in
             let rows = try session.runPrepared(
-                Self.complete(now: environment.now), [attempt] + answer.columns)
+                Self.complete(now: environment.now()), [attempt] + answer.columns)
             if !rows.isEmpty { return .stored }
             return try Self.repeated(session, attempt, ["succeeded"], environment)
         }
@@ -52,7 +46,7 @@ extension PostgresQueue {
         let isFinal = failure.errorClass == .input || failure.errorClass == .cancelled
         return try await short { [environment] session in
             let rows = try session.runPrepared(
-                Self.end(now: environment.now, counts: true),
+                Self.end(now: environment.now(), counts: true),
                 [
                     attempt, outcome, failure.errorClass.rawValue, failure.code.storable,
                     failure.message.storable, failure.stage?.storable,
@@ -67,7 +61,7 @@ extension PostgresQueue {
     package func release(_ attempt: AttemptID, reason: String) async throws -> Finish {
         try await short { [environment] session in
             let rows = try session.runPrepared(
-                Self.end(now: environment.now, counts: false),
+                Self.end(now: environment.now(), counts: false),
                 [
                     attempt, "interrupted", ErrorClass.internal.rawValue, "interrupted",
                     reason.storable, nil,
@@ -153,7 +147,7 @@ extension PostgresQueue {
         try session.runPrepared(
             """
             UPDATE attempts
-            SET outcome = 'lease_lost', ended_at_ms = coalesce(ended_at_ms, \(environment.now))
+            SET outcome = 'lease_lost', ended_at_ms = coalesce(ended_at_ms, \(environment.now()))
             WHERE attempt_id = $1::bigint AND (outcome IS NULL OR outcome = 'crashed')
             """, [attempt])
         return .leaseLost

@@ -45,7 +45,7 @@ extension PostgresQueue {
             try metrics.addAnswers(session)
             let row = try session.run(
                 """
-                WITH clock AS MATERIALIZED (SELECT \(environment.now) AS now)
+                WITH clock AS MATERIALIZED (SELECT \(environment.now()) AS now)
                 SELECT (SELECT count(*) FROM events WHERE kind LIKE 'rescued\\_%') AS rescued,
                     (SELECT count(*) FROM workers WHERE stopped_at_ms IS NULL) AS workers,
                     (SELECT (clock.now - min(run_at_ms)) / 1000.0::float8 FROM jobs

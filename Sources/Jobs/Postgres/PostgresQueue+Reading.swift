@@ -25,7 +25,7 @@ extension PostgresQueue {
             ]
             return try session.run(
                 """
-                WITH clock AS MATERIALIZED (SELECT \(environment.now) AS now)
+                WITH clock AS MATERIALIZED (SELECT \(environment.now()) AS now)
                 SELECT b.name AS batch, \(counts.joined(separator: ", "))
                 FROM jobs j JOIN batches b USING (batch_id), clock
                 WHERE $1::text IS NULL OR b.name = $1 GROUP BY b.name ORDER BY min(b.batch_id)

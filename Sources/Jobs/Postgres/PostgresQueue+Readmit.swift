@@ -1,12 +1,6 @@
 extension PostgresQueue {
     package func readmit(_ line: JournalledAnswer) async throws -> Readmission {
-        guard !line.answer.hasNUL else {
-            throw QueueError(
-                .invalid,
-                "\(title): job \(line.job): the answer holds a NUL character (U+0000), which "
-                    + "PostgreSQL cannot store")
-        }
-        return try await work.transaction(within: environment.callLimit) {
+        try await work.transaction(within: environment.callLimit) {
             [environment] session in
             let now = try session.now(environment)
             guard let row = try Self.job(of: line, session) else { return .unknownJob }

@@ -14,7 +14,7 @@ extension PostgresQueue {
                 // By its name the row is found again that was written before a connection broke.
                 let rows = try session.run(
                     """
-                    WITH clock AS MATERIALIZED (SELECT \(environment.now) AS now),
+                    WITH clock AS MATERIALIZED (SELECT \(environment.now()) AS now),
                     old AS (SELECT worker_id FROM workers WHERE name = $1),
                     new AS (
                         INSERT INTO workers (name, host, boot_id, pid, device, version, lock_path,
@@ -46,7 +46,7 @@ extension PostgresQueue {
         try await short { [environment] session in
             _ = try session.run(
                 """
-                WITH clock AS MATERIALIZED (SELECT \(environment.now) AS now)
+                WITH clock AS MATERIALIZED (SELECT \(environment.now()) AS now)
                 UPDATE workers SET stopped_at_ms = now, stop_reason = $2, last_seen_at_ms = now
                 FROM clock WHERE worker_id = $1::bigint AND stopped_at_ms IS NULL
                 """, [worker, reason.storable])
@@ -62,11 +62,16 @@ extension PostgresQueue {
         if let lock, isIdle { unlink(lock.path) }
     }
 
+    /// What the end of its process does to a worker, for tests: nothing but to free its lock.
+    func dropLock(_ worker: WorkerID) {
+        _ = locks.withLock { $0.removeValue(forKey: worker) }
+    }
+
     package func start(_ attempt: AttemptID) async throws -> Bool {
         try await short { [environment] session in
             try !session.runPrepared(
                 """
-                UPDATE attempts t SET begun_at_ms = coalesce(t.begun_at_ms, \(environment.now))
+                UPDATE attempts t SET begun_at_ms = coalesce(t.begun_at_ms, \(environment.now()))
                 WHERE t.attempt_id = $1::bigint AND t.ended_at_ms IS NULL
                   AND EXISTS (SELECT FROM jobs j
                     WHERE j.state = 'running' AND j.attempt_id = $1::bigint)
@@ -89,7 +94,7 @@ extension PostgresQueue {
         let rows = try await heartbeats.perform(within: environment.callLimit) {
             [environment] session in
             try session.runPrepared(
-                Self.heartbeat(now: environment.now),
+                Self.heartbeat(now: environment.now()),
                 [
                     worker, lease.milliseconds, live.map(\.attempt),
                     live.map { $0.progress.map { $0.isFinite ? min(max($0, 0), 1) : 0 } ?? -1 },

@@ -58,7 +58,7 @@ package final class PostgresQueue: Sendable {
 
     deinit { listener.stop() }
 
-    private static func settings(_ environment: PostgresEnvironment, readOnly: Bool) -> String {
+    static func settings(_ environment: PostgresEnvironment, readOnly: Bool) -> String {
         """
         SET search_path = zipvl; SET standard_conforming_strings = on; \
         SET synchronous_commit = on; SET statement_timeout = \(environment.statementTimeout); \
@@ -117,7 +117,7 @@ package final class PostgresQueue: Sendable {
 extension PostgresSession {
     /// The server's time in Unix milliseconds.
     func now(_ environment: PostgresEnvironment) throws -> Int64 {
-        guard let row = try run("SELECT \(environment.now) AS now").first else {
+        guard let row = try run("SELECT \(environment.now()) AS now").first else {
             throw QueueError(.unavailable, "the server did not tell the time")
         }
         return try row.value("now")

@@ -3,7 +3,7 @@ import GRDB
 extension Answer {
     /// Into `answers`, as the one answer of `job`.
     func insert(_ db: Database, job: JobID, attempt: AttemptID, now: Int64) throws {
-        try db.execute(
+        try db.cachedStatement(
             sql: """
                 INSERT INTO answers (job_id, attempt_id, answer, choice, correct, finish_reason,
                     frames_used, visual_tokens, prompt_tokens, output_tokens, attn_flops_dense,
@@ -14,9 +14,10 @@ extension Answer {
                     recorded_at_ms)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
                     ?, ?, ?, ?)
-                """,
+                """
+        ).execute(
             arguments: [
-                job, attempt, answer, choice, correct, finishReason.rawValue,
+                job, attempt, answer.withoutNUL, choice?.withoutNUL, correct, finishReason.rawValue,
                 framesUsed, visualTokens, promptTokens, outputTokens, attnFLOPsDense,
                 attnFLOPsUsed, attnFLOPsSavedPctPaper, llmFLOPsDense, llmFLOPsUsed,
                 keptTokenRatioMean, kvCacheBytesDense, kvCacheBytesUsed,

@@ -7,19 +7,22 @@ extension QueueError {
         case let error as QueueError:
             self = error
         case let error as DatabaseError:
-            self.init(Self.kind(of: error), "\(path): \(Self.reason(error))")
+            self.init(Self.kind(of: error, path: path), "\(path): \(Self.reason(error))")
         default:
             self.init(.unavailable, "\(path): \(error)")
         }
     }
 
-    private static func kind(of error: DatabaseError) -> Kind {
+    private static func kind(of error: DatabaseError, path: String) -> Kind {
         switch error.resultCode {
         case .SQLITE_BUSY, .SQLITE_LOCKED: .busy
         case .SQLITE_FULL: .full
         case .SQLITE_CORRUPT, .SQLITE_NOTADB: .corrupt
         case .SQLITE_CONSTRAINT, .SQLITE_MISMATCH, .SQLITE_RANGE, .SQLITE_TOOBIG, .SQLITE_ERROR:
             .invalid
+        case .SQLITE_IOERR, .SQLITE_CANTOPEN:
+            // The log's index cannot grow on a full disk either, and that has no code of its own.
+            Ballast.room(at: path).map { $0.free < 65536 } == true ? .full : .unavailable
         default: .unavailable
         }
     }

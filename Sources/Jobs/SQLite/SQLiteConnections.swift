@@ -1,32 +1,63 @@
 import Foundation
 import GRDB
 
-/// The open connections of one queue file: a pool (one writer, several readers) and a second writer
-/// that is for heartbeats alone, so that a long enqueue does not let leases run out.
+/// The open connections of one queue file: a writer with readers, and a second writer that is for
+/// heartbeats alone, so that a long enqueue does not let leases run out.
 struct SQLiteConnections: Sendable {
-    let pool: DatabasePool
+    let journal: QueueJournal
+    /// A pool with a write-ahead log, a single connection with a rollback journal (a pool would switch
+    /// the file over).
+    let pool: any DatabaseWriter
+    let reader: any DatabaseReader
     /// `nil` when read-only.
     let heartbeats: DatabaseQueue?
 
     /// Opens a file that `SchemaMigrator` has prepared.
-    init(path: String, readOnly: Bool, environment: QueueEnvironment) throws(QueueError) {
-        let configuration = Self.configuration(readOnly: readOnly, environment: environment)
-        let pool = try Self.openPool(path: path, configuration: configuration, environment)
-        self.pool = pool
-        if readOnly {
-            heartbeats = nil
-        } else {
-            try mappingErrors(path) { try Self.assertDurable(pool) }
-            heartbeats = try mappingErrors(path) {
-                try DatabaseQueue(path: path, configuration: configuration)
+    init(
+        path: String, journal: QueueJournal, readOnly: Bool, environment: QueueEnvironment
+    ) throws(QueueError) {
+        self.journal = journal
+        let configuration = Self.configuration(
+            readOnly: readOnly, environment: environment, journal: journal)
+        let pool: any DatabaseWriter = try Self.waiting(path, environment) {
+            switch journal {
+            case .wal: try DatabasePool(path: path, configuration: configuration)
+            case .rollback: try DatabaseQueue(path: path, configuration: configuration)
             }
         }
+        self.pool = pool
+        if readOnly {
+            reader = pool
+            heartbeats = nil
+            return
+        }
+        try mappingErrors(path) { try Self.assertDurable(pool, journal, path: path) }
+        let heartbeats = try Self.waiting(path, environment) {
+            try DatabaseQueue(path: path, configuration: configuration)
+        }
+        try mappingErrors(path) { try Self.assertDurable(heartbeats, journal, path: path) }
+        self.heartbeats = heartbeats
+        reader =
+            switch journal {
+            case .wal: pool
+            case .rollback:
+                try Self.waiting(path, environment) {
+                    try DatabaseQueue(
+                        path: path,
+                        configuration: Self.configuration(
+                            readOnly: true, environment: environment, journal: journal))
+                }
+            }
     }
 
     /// Settings of every connection to a queue file.
     ///
     /// `trusted_schema` stays on: with it off, 3.40 refuses the schema's `json_valid` checks.
-    static func configuration(readOnly: Bool, environment: QueueEnvironment) -> Configuration {
+    ///
+    /// - Parameter journal: `nil` leaves the file's journal alone, whatever it is
+    static func configuration(
+        readOnly: Bool, environment: QueueEnvironment, journal: QueueJournal? = .wal
+    ) -> Configuration {
         var configuration = Configuration()
         configuration.readonly = readOnly
         configuration.busyMode = .timeout(environment.busyTimeout)
@@ -35,30 +66,45 @@ struct SQLiteConnections: Sendable {
         // file would stay above the limit, and every job would end with a checkpoint.
         let logSize = environment.logLimit / 2
         let autocheckpoint = environment.guardsCheckpoints ? "PRAGMA wal_autocheckpoint = 0;" : ""
+        // The header does not say which rollback journal; every connection does for itself.
+        let rollback =
+            journal == .rollback && !readOnly ? "PRAGMA journal_mode = TRUNCATE;" : ""
+        let synchronous = (journal ?? .wal).synchronous
         configuration.prepareDatabase { db in
             try db.execute(
                 sql: """
                     \(autocheckpoint)
+                    \(rollback)
                     PRAGMA journal_size_limit = \(logSize);
                     PRAGMA mmap_size = 0;
-                    PRAGMA synchronous = FULL;
+                    PRAGMA synchronous = \(synchronous);
                     """)
         }
         return configuration
     }
 
-    /// Sets the writer back to `synchronous = FULL` and checks that it took.
+    /// Sets a writer back to what makes a commit durable and checks that it took.
     ///
     /// The pool sets NORMAL when it switches to WAL, after `prepareDatabase` has run. NORMAL would
     /// lose acknowledged answers at a power cut.
-    static func assertDurable(_ pool: DatabasePool) throws {
-        try pool.writeWithoutTransaction { db in
-            try db.execute(sql: "PRAGMA synchronous = FULL")
-            let mode = try Int.fetchOne(db, sql: "PRAGMA synchronous")
-            guard mode == 2 else {
+    static func assertDurable(
+        _ writer: any DatabaseWriter, _ journal: QueueJournal, path: String
+    ) throws {
+        try writer.writeWithoutTransaction { db in
+            try db.execute(sql: "PRAGMA synchronous = \(journal.synchronous)")
+            let level = try Int.fetchOne(db, sql: "PRAGMA synchronous")
+            guard level == journal.synchronous else {
                 throw QueueError(
                     .incompatible,
-                    "\(pool.path): PRAGMA synchronous is \(mode ?? -1), expected 2 (FULL)")
+                    "\(path): PRAGMA synchronous is \(level ?? -1), expected "
+                        + "\(journal.synchronous)")
+            }
+            let mode = try String.fetchOne(db, sql: "PRAGMA journal_mode")
+            guard mode == journal.pragma else {
+                throw QueueError(
+                    .incompatible,
+                    "\(path): PRAGMA journal_mode is \(mode ?? "unknown"), expected "
+                        + journal.pragma)
             }
         }
     }
@@ -69,15 +115,15 @@ struct SQLiteConnections: Sendable {
         ContentIdentity.statistics(path + "-wal")?.size ?? 0
     }
 
-    /// While it opens, the pool may write to the file in a deferred transaction, which fails at once
-    /// when another process commits in between: that is tried again.
-    private static func openPool(
-        path: String, configuration: Configuration, _ environment: QueueEnvironment
-    ) throws(QueueError) -> DatabasePool {
+    /// While it opens, a connection may write to the file in a deferred transaction, which fails at
+    /// once when another process commits in between: that is tried again.
+    private static func waiting<T>(
+        _ path: String, _ environment: QueueEnvironment, _ open: () throws -> T
+    ) throws(QueueError) -> T {
         let deadline = ContinuousClock.now + .seconds(environment.busyTimeout)
         while true {
             do {
-                return try DatabasePool(path: path, configuration: configuration)
+                return try open()
             } catch {
                 let error = QueueError(error, path: path)
                 guard error.kind == .busy, ContinuousClock.now < deadline else { throw error }

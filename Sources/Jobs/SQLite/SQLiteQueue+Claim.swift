@@ -135,9 +135,14 @@ struct HeadSearch {
         }
     }
 
+    private static func index(_ byConfig: Bool) -> String {
+        byConfig ? "jobs_claim_config" : "jobs_claim"
+    }
+
     static func priorityQuery(byConfig: Bool) -> String {
         """
-        SELECT priority FROM jobs WHERE state = 'queued' AND queue = :queue\
+        SELECT priority FROM jobs INDEXED BY \(index(byConfig)) \
+        WHERE state = 'queued' AND queue = :queue\
         \(byConfig ? " AND config_id = :config" : "") AND priority < :below
         ORDER BY priority DESC LIMIT 1
         """
@@ -145,7 +150,8 @@ struct HeadSearch {
 
     static func headQuery(byConfig: Bool) -> String {
         """
-        SELECT run_at_ms, job_id FROM jobs WHERE state = 'queued' AND queue = :queue\
+        SELECT run_at_ms, job_id FROM jobs INDEXED BY \(index(byConfig)) \
+        WHERE state = 'queued' AND queue = :queue\
         \(byConfig ? " AND config_id = :config" : "") AND priority = :priority \
         AND run_at_ms <= :now
         ORDER BY run_at_ms, job_id LIMIT 1
@@ -175,7 +181,7 @@ struct HeadSearch {
     }
 
     static let companionQuery = """
-        SELECT o.job_id FROM jobs h JOIN jobs o
+        SELECT o.job_id FROM jobs h JOIN jobs o INDEXED BY jobs_companions
             ON o.video_id = h.video_id AND o.config_id = h.config_id
         WHERE h.job_id = :head AND h.crashes = 0 AND o.state = 'queued' AND o.queue = h.queue
             AND o.run_at_ms <= :now AND o.crashes = 0 AND o.job_id <> h.job_id

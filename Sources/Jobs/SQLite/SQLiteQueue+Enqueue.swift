@@ -4,6 +4,10 @@ import GRDB
 extension SQLiteQueue {
     package func enqueue(_ batch: BatchSpec, _ items: [NewJob]) async throws -> EnqueueReport {
         for item in items { try item.validate() }
+        guard ![batch.name, batch.source, batch.specJSON].contains(where: { $0.utf8.contains(0) })
+        else {
+            throw QueueError(.invalid, "the batch's name or source contains the character U+0000")
+        }
         return try await write { db, now in
             var insertion = try Insertion(db: db, batch: batch, now: now)
             for item in items { try insertion.add(item) }
@@ -27,27 +31,6 @@ extension SQLiteQueue {
     }
 }
 
-extension NewJob {
-    /// What the table's CHECKs would refuse, in words that name the job.
-    func validate() throws(QueueError) {
-        func refuse(_ what: String) -> QueueError {
-            QueueError(.invalid, "\(video.path): \(what)")
-        }
-        let length = question.unicodeScalars.count
-        guard (1...32768).contains(length) else {
-            throw refuse("the question has \(length) characters, expected 1 to 32768")
-        }
-        guard !queue.isEmpty else { throw refuse("the queue has no name") }
-        guard (-1000...1000).contains(priority) else {
-            throw refuse("priority \(priority), expected -1000 to 1000")
-        }
-        guard maxAttempts > 0, maxCrashes > 0 else {
-            throw refuse(
-                "max attempts \(maxAttempts), max crashes \(maxCrashes), expected at least 1")
-        }
-    }
-}
-
 /// One enqueue transaction: rows of batch, videos and configs are made or found once, as needed.
 private struct Insertion {
     let db: Database
@@ -56,8 +39,9 @@ private struct Insertion {
     private(set) var report = EnqueueReport(inserted: [], reused: [], rejected: [])
 
     private var batchRow: Int64?
-    private var videoRows: [VideoRecord: Int64] = [:]
-    private var configRows: [ConfigRecord: Int64] = [:]
+    /// Rows as last written, by content and fingerprint: what was said last stands.
+    private var videoRows: [String: (video: VideoRecord, row: Int64)] = [:]
+    private var configRows: [String: (config: ConfigRecord, row: Int64)] = [:]
     private var queues: Set<String> = []
     private let find: Statement
     private let insert: Statement
@@ -94,6 +78,7 @@ private struct Insertion {
                     state: try old.state()))
             return
         }
+        let failure = item.failure?.storable
         let state: JobState = item.failure != nil ? .failed : item.held ? .held : .queued
         try insert.execute(arguments: [
             rowForBatch(), video, row(for: item.config), item.customID, item.question,
@@ -101,8 +86,8 @@ private struct Insertion {
             item.priority,
             state.rawValue,
             item.runAt?.milliseconds ?? now, item.maxAttempts, item.maxCrashes,
-            item.timeout.milliseconds, item.failure?.errorClass.rawValue, item.failure?.code,
-            item.failure?.message, item.failure?.stage, now, item.failure == nil ? nil : now,
+            item.timeout.milliseconds, failure?.errorClass.rawValue, failure?.code,
+            failure?.message, failure?.stage, now, item.failure == nil ? nil : now,
         ])
         if item.failure == nil {
             report.inserted.append(db.lastInsertedRowID)
@@ -138,38 +123,39 @@ private struct Insertion {
     }
 
     private mutating func row(for video: VideoRecord) throws -> Int64 {
-        if let known = videoRows[video] { return known }
+        if let known = videoRows[video.contentID], known.video == video { return known.row }
         let id = try Int64.fetchOne(
-            db,
-            sql: """
-                INSERT INTO videos (content_id, path, size_bytes, mtime_ns, duration_ms, width_px,
-                    height_px, fps, frame_count, codec, container, probe_error)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                ON CONFLICT (content_id) DO UPDATE SET
-                    path = excluded.path, size_bytes = excluded.size_bytes,
-                    mtime_ns = excluded.mtime_ns,
-                    duration_ms = coalesce(excluded.duration_ms, duration_ms),
-                    width_px = coalesce(excluded.width_px, width_px),
-                    height_px = coalesce(excluded.height_px, height_px),
-                    fps = coalesce(excluded.fps, fps),
-                    frame_count = coalesce(excluded.frame_count, frame_count),
-                    codec = coalesce(excluded.codec, codec),
-                    container = coalesce(excluded.container, container),
-                    probe_error = excluded.probe_error
-                RETURNING video_id
-                """,
+            db.cachedStatement(
+                sql: """
+                    INSERT INTO videos (content_id, path, size_bytes, mtime_ns, duration_ms, width_px,
+                        height_px, fps, frame_count, codec, container, probe_error)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    ON CONFLICT (content_id) DO UPDATE SET
+                        path = excluded.path, size_bytes = excluded.size_bytes,
+                        mtime_ns = excluded.mtime_ns,
+                        duration_ms = coalesce(excluded.duration_ms, duration_ms),
+                        width_px = coalesce(excluded.width_px, width_px),
+                        height_px = coalesce(excluded.height_px, height_px),
+                        fps = coalesce(excluded.fps, fps),
+                        frame_count = coalesce(excluded.frame_count, frame_count),
+                        codec = coalesce(excluded.codec, codec),
+                        container = coalesce(excluded.container, container),
+                        probe_error = excluded.probe_error
+                    RETURNING video_id
+                    """),
             arguments: [
                 video.contentID, video.path, video.sizeBytes, video.mtimeNanoseconds,
                 video.durationMilliseconds, video.width, video.height, video.framesPerSecond,
-                video.frameCount, video.codec, video.container, video.probeError,
+                video.frameCount, video.codec?.withoutNUL, video.container?.withoutNUL,
+                video.probeError?.withoutNUL,
             ])
         guard let id else { throw QueueError(.unavailable, "\(video.path): no row was stored") }
-        videoRows[video] = id
+        videoRows[video.contentID] = (video, id)
         return id
     }
 
     private mutating func row(for config: ConfigRecord) throws -> Int64 {
-        if let known = configRows[config] { return known }
+        if let known = configRows[config.fingerprint], known.config == config { return known.row }
         // A fingerprint covers all that can change an answer; where the model lies may change.
         let id = try Int64.fetchOne(
             db,
@@ -183,7 +169,7 @@ private struct Insertion {
                 config.fingerprint, config.model, config.modelSHA256, config.optionsJSON,
             ])
         guard let id else { throw QueueError(.unavailable, "\(config.model): no row was stored") }
-        configRows[config] = id
+        configRows[config.fingerprint] = (config, id)
         return id
     }
 }

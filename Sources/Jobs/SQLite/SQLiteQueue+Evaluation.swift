@@ -19,7 +19,6 @@ extension SQLiteQueue: EvaluationStore {
         try await write { db, now in
             for answer in answers { try answer.insert(db, now: now) }
         }
-        if connections.logBytes(of: path) > environment.logLimit { try? await maintain() }
     }
 
     package func evaluationAnswers(

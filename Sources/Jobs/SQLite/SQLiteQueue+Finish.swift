@@ -4,18 +4,18 @@ import GRDB
 /// The three ends of an attempt. Each is one transaction that begins by taking the job away from the
 /// attempt; when the token no longer fits, nothing of the job changes.
 extension SQLiteQueue {
+    static let succeedQuery = """
+        UPDATE jobs SET state = 'succeeded', attempt_id = NULL, lease_expires_at_ms = NULL,
+            cancel_requested_at_ms = NULL, progress = 1, stage = NULL, error_class = NULL,
+            error_code = NULL, error_message = NULL, finished_at_ms = ?1
+        WHERE job_id = (SELECT job_id FROM attempts WHERE attempt_id = ?2)
+            AND attempt_id = ?2 AND state = 'running' RETURNING job_id
+        """
+
     package func complete(_ attempt: AttemptID, _ answer: Answer) async throws -> Finish {
-        let finish: Finish = try await write { db, now in
+        try await writeAtAnyCost { db, now in
             let job = try JobID.fetchOne(
-                db,
-                sql: """
-                    UPDATE jobs SET state = 'succeeded', attempt_id = NULL,
-                        lease_expires_at_ms = NULL, cancel_requested_at_ms = NULL, progress = 1,
-                        stage = NULL, error_class = NULL, error_code = NULL, error_message = NULL,
-                        finished_at_ms = ?1
-                    WHERE job_id = (SELECT job_id FROM attempts WHERE attempt_id = ?2)
-                        AND attempt_id = ?2 AND state = 'running' RETURNING job_id
-                    """, arguments: [now, attempt])
+                db.cachedStatement(sql: Self.succeedQuery), arguments: [now, attempt])
             guard let job else {
                 let stored = try Bool.fetchOne(
                     db, sql: "SELECT EXISTS (SELECT 1 FROM answers WHERE attempt_id = ?)",
@@ -27,14 +27,12 @@ extension SQLiteQueue {
             try Self.close(db, attempt, outcome: "succeeded", nil, now)
             return .stored
         }
-        if connections.logBytes(of: path) > environment.logLimit { try? await maintain() }
-        return finish
     }
 
     package func fail(
         _ attempt: AttemptID, _ failure: Failure, retryAt: Date?
     ) async throws -> Finish {
-        try await write { db, now in
+        try await writeAtAnyCost { db, now in
             guard let job = try Self.running(db, attempt) else {
                 return try Self.repeated(db, attempt, ["failed", "timeout", "cancelled"], now)
             }
@@ -61,7 +59,7 @@ extension SQLiteQueue {
     }
 
     package func release(_ attempt: AttemptID, reason: String) async throws -> Finish {
-        try await write { db, now in
+        try await writeAtAnyCost { db, now in
             guard let job = try Self.running(db, attempt) else {
                 return try Self.repeated(db, attempt, ["interrupted"], now)
             }
@@ -80,55 +78,59 @@ extension SQLiteQueue {
 
     // MARK: Steps of the transactions, also used by rescue
 
+    static let runningQuery = """
+        SELECT * FROM jobs WHERE job_id = (SELECT job_id FROM attempts WHERE attempt_id = ?1)
+            AND attempt_id = ?1 AND state = 'running'
+        """
+
     /// The job that this attempt holds.
     static func running(_ db: Database, _ attempt: AttemptID) throws -> Row? {
         try Row.fetchOne(
-            db,
-            sql: """
-                SELECT * FROM jobs WHERE job_id = (SELECT job_id FROM attempts
-                    WHERE attempt_id = ?1) AND attempt_id = ?1 AND state = 'running'
-                """, arguments: [attempt])
+            db.cachedStatement(sql: runningQuery), arguments: [attempt])
     }
 
     static func close(
         _ db: Database, _ attempt: AttemptID, outcome: String, _ failure: Failure?, _ now: Int64,
         note: String? = nil
     ) throws {
-        try db.execute(
+        let failure = failure?.storable
+        try db.cachedStatement(
             sql: """
                 UPDATE attempts SET outcome = ?, ended_at_ms = ?, error_class = ?, error_code = ?,
                     error_message = ?, stage = ? WHERE attempt_id = ?
-                """,
-            arguments: [
-                outcome, now, failure?.errorClass.rawValue, failure?.code,
-                failure?.message ?? note, failure?.stage, attempt,
-            ])
+                """
+        ).execute(arguments: [
+            outcome, now, failure?.errorClass.rawValue, failure?.code,
+            failure?.message ?? note, failure?.stage, attempt,
+        ])
     }
 
     /// - Parameter also: further assignments, each followed by a comma.
     static func requeue(_ db: Database, _ job: JobID, at time: Int64, _ also: String) throws {
-        try db.execute(
+        try db.cachedStatement(
             sql: """
                 UPDATE jobs SET \(also) state = 'queued', attempt_id = NULL,
                     lease_expires_at_ms = NULL, progress = NULL, stage = NULL, run_at_ms = ?
                 WHERE job_id = ?
-                """, arguments: [time, job])
+                """
+        ).execute(arguments: [time, job])
     }
 
     static func finish(
         _ db: Database, _ job: JobID, _ state: JobState, _ failure: Failure, _ now: Int64
     ) throws {
-        try db.execute(
+        let failure = failure.storable
+        try db.cachedStatement(
             sql: """
                 UPDATE jobs SET state = ?, attempt_id = NULL, lease_expires_at_ms = NULL,
                     cancel_requested_at_ms = NULL, error_class = ?, error_code = ?,
                     error_message = ?, stage = coalesce(?, stage), finished_at_ms = ?
                 WHERE job_id = ?
-                """,
-            arguments: [
-                state.rawValue, failure.errorClass.rawValue, failure.code, failure.message,
-                failure.stage, now, job,
-            ])
+                """
+        ).execute(arguments: [
+            state.rawValue, failure.errorClass.rawValue, failure.code, failure.message,
+            failure.stage, now, job,
+        ])
     }
 
     /// The attempt no longer holds its job: the same call went through before, or the lease is lost.
@@ -157,9 +159,9 @@ extension SQLiteQueue {
     static func record(
         _ db: Database, _ kind: String, job: JobID, attempt: AttemptID? = nil, _ now: Int64
     ) throws {
-        try db.execute(
-            sql: "INSERT INTO events (at_ms, job_id, attempt_id, kind) VALUES (?, ?, ?, ?)",
-            arguments: [now, job, attempt, kind])
+        try db.cachedStatement(
+            sql: "INSERT INTO events (at_ms, job_id, attempt_id, kind) VALUES (?, ?, ?, ?)"
+        ).execute(arguments: [now, job, attempt, kind])
     }
 }
 

@@ -3,20 +3,25 @@ import GRDB
 
 /// What people see of jobs. Each call reads one snapshot and keeps no writer waiting.
 extension SQLiteQueue {
-    /// One entry a batch name, in the order in which the names first appeared.
+    /// One entry a batch name, in the order in which the names first appeared. As the view
+    /// `queue_status`, but by the clock that the leases go by.
     package func status(batch: String?) async throws -> [BatchStatus] {
-        try await read { db in
+        let now = environment.now()
+        return try await read { db in
             try Row.fetchAll(
                 db,
                 sql: """
-                    SELECT batch, sum(held) AS held, sum(ready) AS ready,
-                        sum(scheduled) AS scheduled, sum(retrying) AS retrying,
-                        sum(running) AS running, sum(orphaned) AS orphaned,
-                        sum(succeeded) AS succeeded, sum(failed) AS failed,
-                        sum(cancelled) AS cancelled
-                    FROM queue_status WHERE ?1 IS NULL OR batch = ?1
-                    GROUP BY batch ORDER BY min(batch_id)
-                    """, arguments: [batch]
+                    SELECT b.name AS batch, sum(state = 'held') AS held,
+                        sum(state = 'queued' AND attempts_made = 0 AND run_at_ms <= ?2) AS ready,
+                        sum(state = 'queued' AND attempts_made = 0 AND run_at_ms > ?2) AS scheduled,
+                        sum(state = 'queued' AND attempts_made > 0) AS retrying,
+                        sum(state = 'running' AND lease_expires_at_ms >= ?2) AS running,
+                        sum(state = 'running' AND lease_expires_at_ms < ?2) AS orphaned,
+                        sum(state = 'succeeded') AS succeeded, sum(state = 'failed') AS failed,
+                        sum(state = 'cancelled') AS cancelled
+                    FROM jobs j JOIN batches b USING (batch_id) WHERE ?1 IS NULL OR b.name = ?1
+                    GROUP BY b.name ORDER BY min(b.batch_id)
+                    """, arguments: [batch, now]
             ).map { row in
                 BatchStatus(
                     batch: try row.value("batch"), held: try row.value("held"),
@@ -120,19 +125,6 @@ extension SQLiteQueue {
             ).map { row in
                 ResultRow(columns: row.map { ($0.0, ResultRow.Value($0.1)) })
             }
-        }
-    }
-}
-
-extension ResultRow.Value {
-    fileprivate init(_ value: DatabaseValue) {
-        switch value.storage {
-        case .null: self = .null
-        case .int64(let number): self = .integer(number)
-        case .double(let number): self = .real(number)
-        case .string(let text): self = .text(text)
-        // No column of the view holds bytes.
-        case .blob(let data): self = .text(String(decoding: data, as: UTF8.self))
         }
     }
 }

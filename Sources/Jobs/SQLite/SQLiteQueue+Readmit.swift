@@ -2,7 +2,7 @@ import GRDB
 
 extension SQLiteQueue {
     package func readmit(_ line: JournalledAnswer) async throws -> Readmission {
-        try await write { [environment] db, now in
+        try await writeAtAnyCost { [environment] db, now in
             guard let row = try Self.job(of: line, db) else { return .unknownJob }
             let job: JobID = try row.value("job_id")
             let hasAnswer = try Bool.fetchOne(

@@ -28,15 +28,15 @@ extension SQLiteQueue {
         return rescued
     }
 
+    static let blameQuery = """
+        SELECT t.attempt_id, t.begun_at_ms FROM attempts t INDEXED BY attempts_open
+        CROSS JOIN jobs j ON j.job_id = t.job_id AND j.attempt_id = t.attempt_id
+        WHERE t.worker_id = ? AND t.ended_at_ms IS NULL ORDER BY t.attempt_id
+        """
+
     /// Which of the attempts that the worker has in hand killed it.
     private static func blame(_ db: Database, _ worker: WorkerID) throws -> Set<AttemptID> {
-        let rows = try Row.fetchAll(
-            db,
-            sql: """
-                SELECT t.attempt_id, t.begun_at_ms FROM attempts t
-                JOIN jobs j ON j.job_id = t.job_id AND j.attempt_id = t.attempt_id
-                WHERE t.worker_id = ? AND t.ended_at_ms IS NULL ORDER BY t.attempt_id
-                """, arguments: [worker])
+        let rows = try Row.fetchAll(db, sql: blameQuery, arguments: [worker])
         let begun = try rows.filter { try $0.isSet("begun_at_ms") }
         return Set(
             try (begun.isEmpty ? rows.prefix(1) : begun[...]).map {
@@ -57,15 +57,15 @@ extension SQLiteQueue {
         var isDead: Bool
     }
 
+    static let heldQuery = """
+        SELECT j.attempt_id, j.lease_expires_at_ms, w.*
+        FROM jobs j INDEXED BY jobs_lease CROSS JOIN attempts t ON t.attempt_id = j.attempt_id
+        CROSS JOIN workers w USING (worker_id)
+        WHERE j.state = 'running' ORDER BY j.attempt_id
+        """
+
     private static func heldJobs(_ db: Database) throws -> [HeldJob] {
-        try Row.fetchAll(
-            db,
-            sql: """
-                SELECT j.attempt_id, j.lease_expires_at_ms, w.*
-                FROM jobs j JOIN attempts t ON t.attempt_id = j.attempt_id
-                JOIN workers w USING (worker_id) WHERE j.state = 'running' ORDER BY j.attempt_id
-                """
-        ).map { row in
+        try Row.fetchAll(db, sql: heldQuery).map { row in
             HeldJob(
                 attempt: try row.value("attempt_id"),
                 leaseEnd: try row.value("lease_expires_at_ms"), worker: try KnownWorker(row: row))

@@ -107,7 +107,7 @@ extension SQLiteQueue {
         let progress = live.progress.map { $0.isFinite ? min(max($0, 0), 1) : 0 }
         let row = try Row.fetchOne(
             db.cachedStatement(sql: prolongQuery),
-            arguments: [live.attempt, leaseEnd, progress, live.stage])
+            arguments: [live.attempt, leaseEnd, progress, live.stage?.withoutNUL])
         guard let row else { return .lost }
         try db.cachedStatement(
             sql: "UPDATE attempts SET heartbeat_at_ms = ? WHERE attempt_id = ?"

@@ -13,6 +13,10 @@ package final class SQLiteQueue: QueueBackend {
     let environment: QueueEnvironment
     /// The locks of the workers registered through this object, held until they unregister.
     let locks = Mutex<[WorkerID: FileLock]>([:])
+    let ballast: Ballast
+    /// Size of the log at which the next checkpoint is tried.
+    let checkpointAt: Mutex<Int64>
+    let watch = QueueWatch()
 
     /// Opens the queue, making it when the file is missing (not when `readOnly`).
     ///
@@ -30,10 +34,34 @@ package final class SQLiteQueue: QueueBackend {
         self.path = path
         self.environment = environment
         let migrator = SchemaMigrator(path: path, environment: environment)
-        if readOnly { try migrator.prepareForReading() } else { try migrator.prepareForWriting() }
+        let journal =
+            readOnly ? try migrator.prepareForReading() : try migrator.prepareForWriting()
         connections = try SQLiteConnections(
-            path: path, readOnly: readOnly, environment: environment)
+            path: path, journal: journal, readOnly: readOnly, environment: environment)
+        ballast = Ballast(queue: path, bytes: environment.ballastBytes)
+        checkpointAt = Mutex(environment.logLimit)
+        if !readOnly { ballast.make() }
     }
+
+    /// Makes the queue with this journal, or opens one that has it already.
+    ///
+    /// - Throws: `incompatible` when the queue stands and has the other journal
+    package static func create(
+        path: String, journal: QueueJournal, environment: QueueEnvironment = QueueEnvironment()
+    ) throws(QueueError) -> SQLiteQueue {
+        var environment = environment
+        environment.journal = journal
+        let queue = try SQLiteQueue(path: path, environment: environment)
+        guard queue.journal == journal else {
+            throw QueueError(
+                .incompatible,
+                "\(queue.path): is a queue with the journal \(queue.journal.rawValue), expected "
+                    + "\(journal.rawValue); make a new queue and move the jobs there")
+        }
+        return queue
+    }
+
+    package var journal: QueueJournal { connections.journal }
 
     package var title: String { path }
     package var capabilities: BackendCapabilities {
@@ -47,7 +75,22 @@ package final class SQLiteQueue: QueueBackend {
     func write<T: Sendable>(
         _ body: @escaping @Sendable (Database, _ now: Int64) throws -> T
     ) async throws -> T {
-        try await write(on: connections.pool, body)
+        let value = try await write(on: connections.pool, body)
+        await shortenLog()
+        return value
+    }
+
+    /// A transaction that stores what was computed: when the disk is full, the ballast goes and it is
+    /// tried once more.
+    func writeAtAnyCost<T: Sendable>(
+        _ body: @escaping @Sendable (Database, _ now: Int64) throws -> T
+    ) async throws -> T {
+        do {
+            return try await write(body)
+        } catch let error as QueueError where error.kind == .full {
+            guard ballast.free() else { throw error }
+            return try await write(body)
+        }
     }
 
     func write<T: Sendable>(
@@ -77,7 +120,7 @@ package final class SQLiteQueue: QueueBackend {
         _ body: @escaping @Sendable (Database) throws -> T
     ) async throws -> T {
         try await withCheckedThrowingContinuation { continuation in
-            connections.pool.asyncRead { [path] result in
+            connections.reader.asyncRead { [path] result in
                 continuation.resume(
                     with: Result { try body(result.get()) }
                         .mapError { QueueError($0, path: path) })

@@ -37,8 +37,10 @@ extension SQLiteQueue {
             try Row.fetchAll(
                 db,
                 sql: """
-                    SELECT * FROM workers WHERE stopped_at_ms IS NULL AND worker_id NOT IN (
-                        SELECT worker_id FROM attempts JOIN jobs USING (attempt_id))
+                    SELECT * FROM workers w WHERE stopped_at_ms IS NULL AND NOT EXISTS (
+                        SELECT 1 FROM attempts t
+                        JOIN jobs j ON j.job_id = t.job_id AND j.attempt_id = t.attempt_id
+                        WHERE t.worker_id = w.worker_id AND t.ended_at_ms IS NULL)
                     """
             ).map(KnownWorker.init(row:))
         }.filter { try isAlive($0) == false }

@@ -79,6 +79,31 @@ package enum PairedStatistics {
             low: quantile(0.025, of: sorted) * scale, high: quantile(0.975, of: sorted) * scale)
     }
 
+    /// 95 % percentile interval (Efron) of the mean of `values`, by drawing as many of them with
+    /// replacement, again and again. `nil` for no values.
+    ///
+    /// - Parameter resamples: fewer, but 1,000 at least, where all together would draw more than
+    ///   20 million values
+    package static func bootstrapMean(
+        _ values: [Double], resamples: Int = 10_000, seed: UInt64 = 0
+    ) -> Interval? {
+        guard let first = values.first, resamples > 0 else { return nil }
+        guard values.contains(where: { $0 != first }) else {
+            return Interval(low: first, high: first)
+        }
+        let affordable = max(1000, 20_000_000 / values.count)
+        var generator = SplitMix64(seed: seed, stream: 1)
+        let count = values.count
+        let means = values.withUnsafeBufferPointer { values in
+            (0..<min(resamples, affordable)).map { _ in
+                var sum = 0.0
+                for _ in 0..<count { sum += values[generator.number(below: count)] }
+                return sum / Double(count)
+            }
+        }.sorted()
+        return Interval(low: quantile(0.025, of: means), high: quantile(0.975, of: means))
+    }
+
     /// Linear between neighbours, as numpy's default.
     ///
     /// - Parameter sorted: in rising order, at least one

@@ -9,7 +9,8 @@ package enum PNGFile {
     package static func write(
         rgb: [UInt8], width: Int, height: Int, to path: String
     ) throws(ImageError) {
-        let bytes = try PNGEncoder.encode(rgb: rgb, width: width, height: height, for: path)
+        let bytes = try PictureEncoder.encode(
+            rgb: rgb, width: width, height: height, as: .png, for: path)
         let temporary = "\(path).\(getpid()).partial"
         guard let file = fopen(temporary, "wb") else {
             throw ImageError(path, "cannot be written: \(RegularFile.errorText())")

@@ -64,7 +64,8 @@ dd if=/dev/urandom of="$root/munge/key" bs=1024 count=1 status=none
 chmod 700 "$root/munge" && chmod 600 "$root/munge/key"
 chmod 755 "$root"
 munged --foreground --force --key-file="$root/munge/key" --socket="$root/munge/socket" \
-    --pid-file="$root/munge/pid" --log-file="$root/log/munged.log" --seed-file="$root/munge/seed" &
+    --pid-file="$root/munge/pid" --log-file="$root/log/munged.log" --seed-file="$root/munge/seed" \
+    >"$root/log/munged.out" 2>&1 &
 daemons+=($!)
 until [ -S "$root/munge/socket" ]; do sleep 0.1; done
 slurmctld-wlm -D -f "$SLURM_CONF" 2>>"$root/log/slurmctld.err" &
@@ -94,7 +95,7 @@ sed -i "s|^#SBATCH --output=.*|#SBATCH --output=$root/log/%A_%a.out|" "$root/one
 grep -q '^#SBATCH --signal=B:TERM@' "$root/one.sbatch" || fail 'the script asks for no signal'
 sed 's|^#SBATCH --nodes=1|#SBATCH --array=0-2\n&|' "$root/one.sbatch" >"$root/array.sbatch"
 
-fill() { "$bin/storm-worker" fill "$queue" "$1" "$2"; }
+fill() { "$bin/storm-worker" fill "$queue" "$1" "$2" >/dev/null; }
 idle() { for _ in $(seq 1200); do [ -z "$(squeue -h 2>/dev/null)" ] && return; sleep 0.1; done; fail "still there: $(squeue -h)"; }
 whole() {
     [ "$(sql "SELECT count(*) FROM jobs WHERE state = 'running'")" = 0 ] || fail "$1: jobs are left running"
@@ -137,12 +138,13 @@ after=$(sql 'SELECT count(*) FROM answers')
 echo '4. a task that is killed outright: the next one takes its jobs back'
 job=$(sbatch --parsable "$root/one.sbatch")
 until [ "$(tail -n 1 "$root/out/$job.events" 2>/dev/null | cut -d' ' -f1)" = begun ]; do sleep 0.05; done
-scancel --signal=KILL --full "$job" || scancel "$job"
+kill -9 $(pgrep -f "storm-worker $queue")
 idle
 STORM_MS=0 sbatch --parsable "$root/array.sbatch" >/dev/null
 idle
 whole kill
 [ "$(sql 'SELECT count(*) FROM answers')" = 460 ] || fail 'kill: not every job was answered'
+[ "$(sql "SELECT count(*) FROM attempts WHERE outcome = 'crashed'")" -gt 0 ] || fail 'kill: nothing crashed'
 [ "$(sql 'PRAGMA integrity_check')" = ok ] || fail 'integrity'
 echo "passed: $(sql 'SELECT count(*) FROM answers') answers, $(sql 'SELECT count(*) FROM attempts') attempts, $(
     sql "SELECT count(*) FROM attempts WHERE outcome = 'interrupted'") given back, $(
