@@ -1,15 +1,18 @@
 import Foundation
 import Jobs
+import Schema
 
 /// PostgreSQL's own benchmark program on the statements that `PostgresQueue` sends.
 struct PgBench {
     var url: String
     var clients: Int
-    var seconds: Double
     var folder: QueueFolder
 
     /// Jobs claimed and completed in a second.
-    func run(_ queue: any QueueStore) async throws -> Double {
+    ///
+    /// - Parameter jobs: how many in all. Not a time: that is a signal, which a child of this process may
+    ///   not hear.
+    func run(_ queue: any QueueStore, jobs: Int) async throws -> Double {
         let worker = try await queue.register(.current(device: "cpu", version: "pgbench"))
         let script = folder.file("pgbench.sql")
         try Self.script(worker: worker).write(toFile: script, atomically: true, encoding: .utf8)
@@ -17,7 +20,8 @@ struct PgBench {
             "/usr/bin/env",
             [
                 "pgbench", "--no-vacuum", "--protocol=prepared", "--client=\(clients)",
-                "--jobs=\(clients)", "--time=\(max(1, Int(seconds)))", "--file=\(script)", url,
+                "--jobs=\(clients)", "--transactions=\(max(20, jobs / clients))",
+                "--file=\(script)", url,
             ],
             // The queue's tables, as its own sessions find them.
             environment: ["PGOPTIONS": "-c search_path=zipvl"])
@@ -33,8 +37,8 @@ struct PgBench {
     private static func script(worker: WorkerID) throws -> String {
         let environment = PostgresEnvironment()
         let claim = PostgresClaimQuery(
-            now: environment.now, version: environment.migrations.last?.version ?? 0)
-        let complete = PostgresQueue.complete(now: environment.now)
+            now: environment.now(), version: environment.migrations.last?.version ?? 0)
+        let complete = PostgresQueue.complete(now: environment.now())
         // The values of its arguments by the columns that they are stored in.
         guard let list = complete.firstRange(of: "recorded_at_ms,"),
             let end = complete[list.upperBound...].firstIndex(of: ")")

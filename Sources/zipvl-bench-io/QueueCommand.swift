@@ -63,6 +63,7 @@ struct QueueCommand: AsyncParsableCommand {
     func run() async throws {
         let place = try QueueFolder(in: folder)
         if measure.contains(.throughput) {
+            try printLine(DiskLine(place.file("disk")))
             let bench = ThroughputBench(
                 runs: runs, seconds: seconds, counts: counts, folder: place)
             try await bench.runSQLite()
@@ -96,6 +97,35 @@ struct QueueCommand: AsyncParsableCommand {
             line.filesPerSecond = Double(count) / line.seconds
             try printLine(line)
         }
+    }
+}
+
+/// How long the disk takes to sync: what every durable commit waits for.
+struct DiskLine: Encodable {
+    var measurement = "disk"
+    var syncs = 200
+    /// Of 8 KiB after the end of a file, each.
+    var medianMilliseconds: Double
+
+    init(_ path: String) throws {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else {
+            throw BenchChild.Failed(description: "\(path): cannot be opened")
+        }
+        defer { close(descriptor) }
+        let block = [UInt8](repeating: 1, count: 8192)
+        medianMilliseconds = median(
+            (0..<syncs).map { number in
+                _ = pwrite(descriptor, block, block.count, number * block.count)
+                let start = ContinuousClock.now
+                fdatasync(descriptor)
+                return (ContinuousClock.now - start) / .milliseconds(1)
+            })
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case measurement, syncs
+        case medianMilliseconds = "fdatasync_median_ms"
     }
 }
 

@@ -45,18 +45,20 @@ struct ThroughputBench {
     }
 
     func runSQLite() async throws {
-        for journal in ["wal"] {
+        for journal in QueueJournal.allCases {
             let path = folder.file("\(journal).db")
-            let queue = try SQLiteQueue(path: path)
+            var environment = QueueEnvironment()
+            environment.journal = journal
+            let queue = try SQLiteQueue(path: path, environment: environment)
             for count in counts {
-                for isJournalled in journal == "wal" ? [false, true] : [false] {
+                for isJournalled in journal == .wal ? [false, true] : [false] {
                     var results: [Run] = []
                     for _ in 0..<runs {
                         try await refill(queue)
                         results.append(
                             try run(path, count, isJournalled ? folder.file("answers") : nil))
                     }
-                    try printLine(line("sqlite", journal, isJournalled, count, results))
+                    try printLine(line("sqlite", journal.rawValue, isJournalled, count, results))
                 }
             }
         }
@@ -66,15 +68,17 @@ struct ThroughputBench {
     func runPostgres(_ url: String) async throws {
         let queue = try QueueLocation(url).open()
         for count in counts {
-            let pgbench = PgBench(url: url, clients: count, seconds: seconds, folder: folder)
+            let pgbench = PgBench(url: url, clients: count, folder: folder)
             for isJournalled in [false, true] {
                 var results: [Run] = []
                 var theirs: [Double] = []
                 for _ in 0..<runs {
                     try await refill(queue)
-                    results.append(
-                        try run(url, count, isJournalled ? folder.file("answers") : nil))
-                    if !isJournalled { theirs.append(try await pgbench.run(queue)) }
+                    let own = try run(url, count, isJournalled ? folder.file("answers") : nil)
+                    results.append(own)
+                    guard !isJournalled else { continue }
+                    theirs.append(
+                        try await pgbench.run(queue, jobs: Int(own.jobsPerSecond * seconds)))
                 }
                 var line = line("postgres", nil, isJournalled, count, results)
                 if !theirs.isEmpty {

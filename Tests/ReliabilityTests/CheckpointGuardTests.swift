@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Jobs
 import Testing
 
@@ -28,7 +29,7 @@ extension Reliability {
             return Dictionary(lines.map { (String($0), 1) }, uniquingKeysWith: +)
         }
 
-        private func fill(_ database: String, _ count: Int) async throws {
+        fileprivate func fill(_ database: String, _ count: Int) async throws {
             let queue = try SQLiteQueue(path: database)
             let config = ConfigRecord(
                 fingerprint: "storm", model: "stub", modelSHA256: "stub", optionsJSON: "{}")
@@ -108,5 +109,82 @@ extension Reliability {
             }
             #expect(isCaught)
         }
+    }
+}
+
+extension Reliability.CheckpointGuardTests {
+    /// The workers themselves on the distribution's SQLite with waits put into the race. Built from the
+    /// distribution's source package, so not in every run.
+    @Test(
+        .enabled(if: Reliability.isFull, "builds SQLite from its source: ZIPVL_SOAK=1"),
+        .enabled(if: SQLiteSafety.needsGuard, "this SQLite does not have the fault"),
+        .timeLimit(.minutes(30)))
+    func `workers on an SQLite with a wide race lose nothing with the guard`() async throws {
+        let folder = try MemoryFolder()
+        let script = try Child(
+            "/bin/sh", ["\(CompiledShim.folder)/hooked_sqlite.sh", folder.path],
+            output: "\(folder.path)/build.out")
+        let ending = try await script.ended(within: .seconds(900))
+        let output = try String(contentsOfFile: "\(folder.path)/build.out", encoding: .utf8)
+        guard ending != .code(77) else {
+            return Reliability.skip("workers on a hooked SQLite", output)
+        }
+        try #require(ending == .code(0), "\(output)")
+
+        let variables = ["LD_LIBRARY_PATH": folder.path, "ZIPVL_WAL_HOOK_US": "3000"]
+        // A checkpoint after every few answers: some thousands of them.
+        let guarded = try await work(6000, ["--log-limit", "30000"], variables)
+        print("hooked SQLite, guarded: \(guarded)")
+        #expect(guarded.isWhole)
+        var isCaught = false
+        for _ in 0..<5 where !isCaught {
+            // Checkpoints of SQLite's own, after each commit once the log has a thousand pages.
+            let free = try await work(
+                3000, [], variables.merging(["ZIPVL_SQLITE_WAL_FIXED": "1"]) { $1 })
+            print("hooked SQLite, without the guard: \(free)")
+            isCaught = !free.isWhole
+        }
+        #expect(isCaught, "the guard is not what kept the first queue whole")
+    }
+
+    private struct Outcome {
+        var integrity: String
+        var acknowledged, missing: Int
+        var endings: Set<String>
+
+        var isWhole: Bool { integrity == "ok" && missing == 0 && endings == ["code(0)"] }
+    }
+
+    private func work(
+        _ jobs: Int, _ options: [String], _ variables: [String: String]
+    ) async throws -> Outcome {
+        let folder = try MemoryFolder()
+        let database = "\(folder.path)/queue.db"
+        try await fill(database, jobs)
+        let workers = try (0..<4).map { number in
+            try Child(
+                builtProgram("storm-worker"),
+                [database, "\(folder.path)/\(number).acks", "0"] + options,
+                environment: variables, output: "\(folder.path)/\(number).out")
+        }
+        var endings: Set<String> = []
+        for worker in workers {
+            endings.insert("\(try await worker.ended(within: .seconds(600)))")
+        }
+        let told = try (0..<4).flatMap { number in
+            try String(contentsOfFile: "\(folder.path)/\(number).acks", encoding: .utf8)
+                .split(separator: "\n").compactMap { $0.split(separator: " ").first }
+                .compactMap { JobID($0) }
+        }
+        let file = try DatabaseQueue(path: database)
+        let integrity = try? await file.read { db in
+            try String.fetchOne(db, sql: "PRAGMA integrity_check(1)")
+        }
+        let answered = try? await file.read { db in
+            Set(try JobID.fetchAll(db, sql: "SELECT job_id FROM answers"))
+        }
+        return Outcome(
+            integrity: (integrity ?? nil) ?? "unreadable", acknowledged: told.count,
+            missing: told.filter { answered?.contains($0) != true }.count, endings: endings)
     }
 }

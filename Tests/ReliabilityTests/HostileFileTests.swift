@@ -139,8 +139,9 @@ extension Reliability {
         @Test func `a network filesystem is refused by name, with the way out`() throws {
             var environment = QueueEnvironment()
             environment.mounts = { Self.mounts }
-            let error = #expect(throws: QueueError.self) { [environment] in
-                _ = try SQLiteQueue(path: store.location, environment: environment)
+            let (path, fake) = (store.location, environment)
+            let error = #expect(throws: QueueError.self) {
+                try SQLiteQueue(path: path, environment: fake)
             }
             #expect(error?.kind == .incompatible)
             for word in [store.location, "nfs4", "postgresql://"] {

@@ -10,8 +10,7 @@
 // The fault needs a writer to restart the log between two steps of a checkpoint: reading the log's header
 // and reading how far the log was copied. No system call lies between them, except one: a checkpointer that
 // has the database mapped unmaps it there when the header has changed. So the second connection maps it
-// (mmap_size) and this program's own munmap waits. Built with -DHOOK nothing is mapped, and the library, built
-// with a call in that place, calls `zipvl_wal_hook`.
+// (mmap_size) and this program's own munmap waits.
 //
 // Prints "checkpoints N committed C found F integrity TEXT windows W"; ends with 0, whatever was found.
 #define _GNU_SOURCE
@@ -42,15 +41,11 @@ static void wait_in_window(void) {
     usleep(3000);
 }
 
-#ifdef HOOK
-void zipvl_wal_hook(void) { wait_in_window(); }
-#else
 // Comes before libc's for all libraries of this program.
 int munmap(void *address, size_t length) {
     if (in_checkpoint) wait_in_window();
     return (int)syscall(SYS_munmap, address, length);
 }
-#endif
 
 static void fail(sqlite3 *db, const char *sql, int code) {
     fprintf(stderr, "wal_reset: %s: %d %s\n", sql, code, sqlite3_errmsg(db));
@@ -134,16 +129,10 @@ int main(int count, char **arguments) {
         }
     }
     sqlite3 *guard = connect_to(path, ""), *first = connect_to(path, "");
-#ifdef HOOK
-    sqlite3 *second = connect_to(path, "");
-#else
     sqlite3 *second = connect_to(path, "PRAGMA mmap_size = 67108864");
-#endif
     while (done < checkpoints) {
-#ifndef HOOK
         run(second, "SELECT sum(length(a)) FROM still");
         usleep(1500);
-#endif
         // The first copies the log, so that a writer may restart it while the second is in the window.
         checkpoint(guard, first, guarded);
         checkpoint(guard, second, guarded);
