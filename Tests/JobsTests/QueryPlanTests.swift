@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Glibc
 import Testing
 
 @testable import Jobs
@@ -10,7 +11,7 @@ import Testing
         try await test.queue.read { db in
             let statement = try db.makeStatement(sql: "EXPLAIN QUERY PLAN " + sql)
             var arguments: [String: (any DatabaseValueConvertible)?] = [:]
-            let names = ["queue", "config", "below", "priority", "now", "head", "limit", "worker"]
+            let names = ["queue", "config", "below", "priority", "now", "head", "limit", "video"]
             for name in names where sql.contains(":\(name)") { arguments[name] = 1 }
             if sql.contains("?") {
                 let count = max(
@@ -31,6 +32,7 @@ import Testing
             (HeadSearch.headQuery(byConfig: false), "INDEX jobs_claim "),
             (HeadSearch.priorityQuery(byConfig: true), "INDEX jobs_claim_config "),
             (HeadSearch.headQuery(byConfig: true), "INDEX jobs_claim_config "),
+            (HeadSearch.companionPriorityQuery, "INDEX jobs_companions "),
             (HeadSearch.companionQuery, "INDEX jobs_companions "),
             (SQLiteQueue.prolongQuery, "SEARCH jobs USING INTEGER PRIMARY KEY"),
             (SQLiteQueue.succeedQuery, "SEARCH jobs USING INTEGER PRIMARY KEY"),
@@ -48,6 +50,13 @@ import Testing
         let plan = try await plan(try TestQueue(), SQLiteQueue.heldQuery)
         #expect(plan.contains("SCAN j USING INDEX jobs_lease"), "\(plan)")
         #expect(!plan.contains("SCAN t") && !plan.contains("SCAN w"), "\(plan)")
+    }
+
+    /// What this thread has used, however busy the machine is.
+    private static func processorTime() -> Duration {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return .seconds(Int64(time.tv_sec)) + .nanoseconds(Int64(time.tv_nsec))
     }
 
     @Test func `a claim among many jobs of other models and of later is quick`() async throws {
@@ -68,11 +77,11 @@ import Testing
         var times: [Duration] = []
         for _ in 0..<20 {
             let (jobs, time) = try await test.queue.read { db in
-                let start = ContinuousClock.now
+                let start = Self.processorTime()
                 let search = HeadSearch(db: db, now: 2)
                 let head = try search.head(ClaimFilter(modelSHA256: "m1"))
                 let more = try search.companions(of: head?.job ?? 0, limit: 3)
-                return ([head?.job ?? 0] + more, ContinuousClock.now - start)
+                return ([head?.job ?? 0] + more, Self.processorTime() - start)
             }
             #expect(jobs == [99000, 99001, 99002, 99003])
             times.append(time)

@@ -180,18 +180,49 @@ struct HeadSearch {
         }
     }
 
-    static let companionQuery = """
-        SELECT o.job_id FROM jobs h JOIN jobs o INDEXED BY jobs_companions
-            ON o.video_id = h.video_id AND o.config_id = h.config_id
-        WHERE h.job_id = :head AND h.crashes = 0 AND o.state = 'queued' AND o.queue = h.queue
-            AND o.run_at_ms <= :now AND o.crashes = 0 AND o.job_id <> h.job_id
-        ORDER BY o.priority DESC, o.run_at_ms, o.job_id LIMIT :limit
+    private static let companionScope = """
+        INDEXED BY jobs_companions WHERE video_id = :video AND config_id = :config
+            AND queue = :queue AND state = 'queued' AND crashes = 0
         """
 
-    /// Further jobs of the head's video; none when one of them crashed a worker before.
+    static let companionPriorityQuery = """
+        SELECT priority FROM jobs \(companionScope) AND priority < :below
+        ORDER BY priority DESC LIMIT 1
+        """
+
+    static let companionQuery = """
+        SELECT job_id FROM jobs \(companionScope) AND priority = :priority
+            AND run_at_ms <= :now AND job_id <> :head
+        ORDER BY run_at_ms, job_id LIMIT :limit
+        """
+
+    /// Further jobs of the head's video; none when the head crashed a worker before.
     func companions(of head: JobID, limit: Int) throws -> [JobID] {
-        try JobID.fetchAll(
-            db.cachedStatement(sql: Self.companionQuery),
-            arguments: ["head": head, "now": now, "limit": limit])
+        let row = try Row.fetchOne(
+            db.cachedStatement(
+                sql: "SELECT video_id, config_id, queue, crashes FROM jobs WHERE job_id = ?"),
+            arguments: [head])
+        guard let row, try row.value("crashes") == 0 else { return [] }
+        let scope: [String: (any DatabaseValueConvertible)?] = [
+            "video": try row.value("video_id") as Int64,
+            "config": try row.value("config_id") as Int64,
+            "queue": try row.value("queue") as String,
+        ]
+        let priorities = try db.cachedStatement(sql: Self.companionPriorityQuery)
+        let jobs = try db.cachedStatement(sql: Self.companionQuery)
+        var found: [JobID] = []
+        var below = Int64.max
+        while found.count < limit {
+            let next = scope.merging(["below": below]) { $1 }
+            guard
+                let priority = try Int64.fetchOne(priorities, arguments: StatementArguments(next))
+            else { break }
+            let due = scope.merging([
+                "priority": priority, "now": now, "head": head, "limit": limit - found.count,
+            ]) { $1 }
+            found += try JobID.fetchAll(jobs, arguments: StatementArguments(due))
+            below = priority
+        }
+        return found
     }
 }
