@@ -115,7 +115,10 @@ CREATE UNIQUE INDEX jobs_dedupe ON jobs (dedupe_key) WHERE state <> 'cancelled';
 CREATE INDEX jobs_claim ON jobs (queue, config_id, (-priority), run_at_ms, job_id) WHERE state = 'queued';
 -- The lease is in no index, so that a heartbeat writes none; running jobs are few.
 CREATE UNIQUE INDEX jobs_running ON jobs (attempt_id) WHERE state = 'running';
-CREATE INDEX jobs_video ON jobs (video_id, config_id);
+-- Further questions about one video, in the order of claims.
+CREATE INDEX jobs_companions ON jobs (video_id, config_id, queue, (-priority), run_at_ms, job_id)
+  WHERE state = 'queued' AND crashes = 0;
+CREATE INDEX jobs_video ON jobs (video_id);
 CREATE INDEX jobs_batch ON jobs (batch_id, state);
 CREATE INDEX jobs_custom ON jobs USING hash (custom_id) WHERE custom_id IS NOT NULL;
 CREATE INDEX jobs_finished ON jobs (finished_at_ms) WHERE finished_at_ms IS NOT NULL;

@@ -16,13 +16,14 @@ extension Answer {
     /// A NUL, which PostgreSQL cannot store, becomes U+FFFD: no answer may be lost for it.
     var columns: PostgresSession.Arguments {
         [
-            answer.storable, choice?.storable, correct.map { $0 ? 1 : 0 }, finishReason.rawValue,
+            answer.withoutNUL, choice?.withoutNUL, correct.map { $0 ? 1 : 0 },
+            finishReason.rawValue,
             framesUsed,
             visualTokens, promptTokens, outputTokens, attnFLOPsDense, attnFLOPsUsed,
             attnFLOPsSavedPctPaper, llmFLOPsDense, llmFLOPsUsed, keptTokenRatioMean,
             kvCacheBytesDense, kvCacheBytesUsed, peakHostBytes, peakDeviceBytes, decodeVideoMS,
-            visionMS, prefillMS, generateMS, totalMS, JSONText.encode(warnings.map(\.storable)),
-            JSONText.encode(substitutedFrames), extraJSON?.storable,
+            visionMS, prefillMS, generateMS, totalMS, JSONText.encode(warnings.map(\.withoutNUL)),
+            JSONText.encode(substitutedFrames), extraJSON?.withoutNUL,
         ]
     }
 

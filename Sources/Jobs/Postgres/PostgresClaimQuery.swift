@@ -74,20 +74,21 @@ package struct PostgresClaimQuery: Sendable {
                   AND -j.priority = b.rank AND j.run_at_ms <= (SELECT now FROM clock)
                 ORDER BY j.run_at_ms, j.job_id LIMIT 1 FOR UPDATE SKIP LOCKED) h),
         companions AS MATERIALIZED (
-            SELECT j.job_id, j.attempts_made, j.priority, j.run_at_ms FROM head h JOIN jobs j
-                ON j.video_id = h.video_id AND j.config_id = h.config_id
-            WHERE j.state = 'queued' AND j.queue = h.queue
-              AND j.run_at_ms <= (SELECT now FROM clock) AND j.job_id <> h.job_id
-              AND j.crashes = 0 AND h.crashes = 0
-            ORDER BY j.priority DESC, j.run_at_ms, j.job_id
-            LIMIT least($4::bigint, (SELECT room FROM head)) - 1 FOR UPDATE OF j SKIP LOCKED),
+            SELECT c.* FROM head h CROSS JOIN LATERAL (
+                SELECT j.job_id, j.attempts_made, -j.priority AS rank, j.run_at_ms FROM jobs j
+                WHERE h.crashes = 0 AND j.video_id = h.video_id AND j.config_id = h.config_id
+                  AND j.queue = h.queue AND j.state = 'queued' AND j.crashes = 0
+                  AND j.run_at_ms <= (SELECT now FROM clock) AND j.job_id <> h.job_id
+                ORDER BY -j.priority, j.run_at_ms, j.job_id
+                LIMIT least($4::bigint, (SELECT room FROM head)) - 1
+                FOR UPDATE SKIP LOCKED) c),
         taken AS (
-            SELECT job_id, attempts_made, 0 AS place, 0 AS priority, 0 AS run_at_ms FROM head
-            UNION ALL SELECT job_id, attempts_made, 1, priority, run_at_ms FROM companions),
+            SELECT job_id, attempts_made, 0 AS place, 0 AS rank, 0 AS run_at_ms FROM head
+            UNION ALL SELECT job_id, attempts_made, 1, rank, run_at_ms FROM companions),
         opened AS (
             INSERT INTO attempts (job_id, worker_id, number, started_at_ms, heartbeat_at_ms)
             SELECT job_id, $3::bigint, attempts_made + 1, now, now FROM taken, clock
-            ORDER BY place, priority DESC, run_at_ms, job_id
+            ORDER BY place, rank, run_at_ms, job_id
             RETURNING attempt_id, job_id, number),
         claimed AS (
             UPDATE jobs j SET state = 'running', attempt_id = o.attempt_id,

@@ -5,7 +5,7 @@ extension PostgresQueue {
         for item in items { try item.refuseUnstorable() }
         guard ![batch.name, batch.source, batch.specJSON].contains(where: { $0.hasNUL }) else {
             throw QueueError(
-                .invalid, "the batch's name or source holds a NUL character (U+0000)")
+                .invalid, "the batch's name or source contains the character U+0000")
         }
         guard !items.isEmpty else {
             return EnqueueReport(inserted: [], reused: [], rejected: [])
@@ -44,21 +44,15 @@ extension String {
 }
 
 extension NewJob {
-    /// What the table's CHECKs or PostgreSQL's texts would refuse, in words that name the job.
+    /// What PostgreSQL's texts would refuse, in words that name the job.
     fileprivate func refuseUnstorable() throws(QueueError) {
         try validate()
-        var texts: [String?] = [
-            video.contentID, video.path, video.codec, video.container, video.probeError,
-            config.fingerprint, config.model, config.modelSHA256, config.optionsJSON, question,
-            expected, customID, queue, failure?.code, failure?.message, failure?.stage,
+        let texts = [
+            video.contentID, video.codec, video.container, config.fingerprint, config.modelSHA256,
         ]
-        texts += choices ?? []
         guard !texts.contains(where: { $0?.hasNUL == true }) else {
-            let name = customID.map { " (\($0.storable))" } ?? ""
             throw QueueError(
-                .invalid,
-                "\(video.path.storable)\(name): a text of this job holds a NUL character (U+0000), "
-                    + "which PostgreSQL cannot store")
+                .invalid, "\(video.path): a text of this job contains the character U+0000")
         }
     }
 }
@@ -312,9 +306,10 @@ private struct JobRecord: Encodable {
         maxCrashes = item.maxCrashes
         timeoutMS = item.timeout.milliseconds
         errorClass = item.failure?.errorClass.rawValue
-        errorCode = item.failure?.code
-        errorMessage = item.failure?.message
-        stage = item.failure?.stage
+        let failure = item.failure?.storable
+        errorCode = failure?.code
+        errorMessage = failure?.message
+        stage = failure?.stage
     }
 }
 
@@ -340,7 +335,7 @@ private struct VideoRow: Encodable {
         frameCount = video.frameCount
         codec = video.codec
         container = video.container
-        probeError = video.probeError
+        probeError = video.probeError?.withoutNUL
     }
 
     /// What this later record says, and the earlier one where this says nothing.

@@ -177,8 +177,8 @@ extension EvaluationAnswer {
                 ON CONFLICT (method_id, item) DO NOTHING
                 """,
                 [
-                    method, item, failure.errorClass.rawValue, failure.code.storable,
-                    failure.message.storable, failure.stage?.storable, now,
+                    method, item, failure.errorClass.rawValue, failure.code.withoutNUL,
+                    failure.message.withoutNUL, failure.stage?.withoutNUL, now,
                 ])
         }
     }

@@ -48,8 +48,8 @@ extension PostgresQueue {
             let rows = try session.runPrepared(
                 Self.end(now: environment.now(), counts: true),
                 [
-                    attempt, outcome, failure.errorClass.rawValue, failure.code.storable,
-                    failure.message.storable, failure.stage?.storable,
+                    attempt, outcome, failure.errorClass.rawValue, failure.code.withoutNUL,
+                    failure.message.withoutNUL, failure.stage?.withoutNUL,
                     isFinal ? nil : retryAt?.milliseconds,
                 ])
             if !rows.isEmpty { return .stored }
@@ -64,7 +64,7 @@ extension PostgresQueue {
                 Self.end(now: environment.now(), counts: false),
                 [
                     attempt, "interrupted", ErrorClass.internal.rawValue, "interrupted",
-                    reason.storable, nil,
+                    reason.withoutNUL, nil,
                 ])
             if !rows.isEmpty {
                 try session.wakeWorkers()

@@ -18,13 +18,9 @@ extension PostgresQueue {
                 workers: try row.value("workers"), events: try row.value("events"))
         }
         if isDry { return try await read(work) }
-        return try await change { session, now in
+        return try await change { session, _ in
             try session.lockKeys()
-            let report = try work(session)
-            try session.run(
-                "INSERT INTO events (at_ms, kind, detail_json) VALUES ($1::bigint, 'pruned', $2)",
-                [now, String(decoding: try JSONEncoder().encode(report), as: UTF8.self)])
-            return report
+            return try work(session)
         }
     }
 

@@ -5,7 +5,9 @@ extension PostgresQueue {
             let now = try session.now(environment)
             guard let row = try Self.job(of: line, session) else { return .unknownJob }
             let job: JobID = try row.value("job_id")
-            if try row.value("is_answered") { return .alreadyAnswered }
+            // In a statement of its own, which sees what came while the row's lock was waited for.
+            let answers = try session.run("SELECT FROM answers WHERE job_id = $1::bigint", [job])
+            if !answers.isEmpty { return .alreadyAnswered }
             switch try row.state() {
             case .running: return .running
             case .cancelled: return .cancelled
@@ -38,10 +40,7 @@ extension PostgresQueue {
     private static func job(
         of line: JournalledAnswer, _ session: PostgresSession
     ) throws -> PostgresRow? {
-        let found = """
-            SELECT j.job_id, j.state, j.attempts_made,
-                EXISTS (SELECT FROM answers a WHERE a.job_id = j.job_id) AS is_answered FROM jobs j
-            """
+        let found = "SELECT j.job_id, j.state, j.attempts_made FROM jobs j"
         return try session.run(
             "\(found) WHERE job_id = $1::bigint AND dedupe_key = $2 FOR UPDATE OF j",
             [line.job, line.dedupeKey]

@@ -49,7 +49,7 @@ extension PostgresQueue {
                 WITH clock AS MATERIALIZED (SELECT \(environment.now()) AS now)
                 UPDATE workers SET stopped_at_ms = now, stop_reason = $2, last_seen_at_ms = now
                 FROM clock WHERE worker_id = $1::bigint AND stopped_at_ms IS NULL
-                """, [worker, reason.storable])
+                """, [worker, reason.withoutNUL])
         }
         // The file stays until nobody needs it to see that the worker is gone.
         let lock = locks.withLock { $0.removeValue(forKey: worker) }
@@ -99,7 +99,7 @@ extension PostgresQueue {
                     worker, lease.milliseconds, live.map(\.attempt),
                     live.map { $0.progress.map { $0.isFinite ? min(max($0, 0), 1) : 0 } ?? -1 },
                     // An array cannot tell "no text" from a text simply; no stage is empty.
-                    live.map { $0.stage?.storable ?? "" },
+                    live.map { $0.stage?.withoutNUL ?? "" },
                 ]
             ).map { row in
                 (
@@ -142,9 +142,4 @@ extension PostgresQueue {
         SELECT * FROM prolonged
         """
     }
-}
-
-extension String {
-    /// For texts that people read and that must be stored whatever is in them.
-    var storable: String { replacing("\0", with: "\u{FFFD}") }
 }

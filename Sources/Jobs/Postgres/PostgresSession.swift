@@ -119,10 +119,11 @@ final class PostgresSession {
 
     /// PostgreSQL's texts end at a NUL, so that one within a text would cut it short in silence.
     private static func texts(_ arguments: Arguments) throws(QueueError) -> [String?] {
-        let texts = arguments.map { $0?.postgresText }
+        // What is no number is no value, as in SQLite.
+        let texts = arguments.map { ($0 as? Double)?.isNaN == true ? nil : $0?.postgresText }
         guard !texts.contains(where: { $0?.utf8.contains(0) == true }) else {
             throw QueueError(
-                .invalid, "a text holds a NUL character (U+0000), which PostgreSQL cannot store")
+                .invalid, "a text contains the character U+0000, which PostgreSQL cannot store")
         }
         return texts
     }

@@ -8,11 +8,18 @@ enum BackendUnderTest: String, CaseIterable, Sendable, CustomTestStringConvertib
     case memory = "memory"
     case sqliteWAL = "SQLite with a write-ahead log"
     case sqliteRollback = "SQLite with a rollback journal"
+    case postgres = "PostgreSQL"
 
     var testDescription: String { rawValue }
 
     /// Those that can run here.
-    static let all: [BackendUnderTest] = allCases
+    static let all: [BackendUnderTest] = allCases.filter { backend in
+        guard backend == .postgres, let reason = QueueUnderTest.postgresIsMissing else {
+            return true
+        }
+        print("The rules are not tested on PostgreSQL: \(reason)")
+        return false
+    }
 
     /// Those that keep evaluations. The one in memory does not.
     static let stores = all.filter { $0 != .memory }
@@ -41,6 +48,7 @@ enum BackendUnderTest: String, CaseIterable, Sendable, CustomTestStringConvertib
         case .memory: try QueueUnderTest.memory()
         case .sqliteWAL: try QueueUnderTest.sqlite()
         case .sqliteRollback: try QueueUnderTest.sqlite { $0.journal = .rollback }
+        case .postgres: try QueueUnderTest.postgres()
         }
     }
 }

@@ -11,6 +11,7 @@ import Testing
         try await backend.run { test in
             let now = test.clock.now
             var jobs = (0..<7).map { NewJob.sample(video: $0) }
+            jobs[0].queue = "fourth"
             jobs[1].priority = 5
             jobs[2].runAt = Date(milliseconds: now - 1000)
             jobs[2].queue = "other"
@@ -138,9 +139,11 @@ import Testing
             _ = try await test.enqueueGroup(5)
             try await test.limit("default", 3)
             let worker = try await test.worker()
-            #expect(try await test.claims(worker, limit: 2).count == 2)
-            #expect(try await test.claims(worker, limit: 5).count == 1)
+            let first = try await test.claims(worker, limit: 5)
+            try #require(first.count == 3)
             #expect(try await test.claims(worker, limit: 5).isEmpty)
+            _ = try await test.queue.complete(first[0].attempt, .sample("done"))
+            #expect(try await test.claims(worker, limit: 5).count == 1)
         }
     }
 
@@ -180,7 +183,8 @@ import Testing
             let row = try await test.row(id)
             #expect(row.state == .running && row.attemptsMade == 1 && row.progress == 0)
             let attempt = try #require(try await test.queue.show(id)).attempts
-            #expect(attempt.map(\.attemptID) == [claim.attempt] && attempt.map(\.number) == [1])
+            try #require(attempt.map(\.attemptID) == [claim.attempt])
+            #expect(attempt[0].number == 1)
             #expect(attempt[0].outcome == nil && attempt[0].endedAt == nil)
             #expect(attempt[0].startedAt == "2023-11-14T22:13:20.000Z")
         }
@@ -245,19 +249,14 @@ import Testing
             let ids = try await test.enqueueGroup(3)
             let dead = try await test.worker()
             #expect(try await test.claims(dead, limit: 1).map(\.job) == [ids[0]])
+            // It is queued again for the time of the rescue, behind the others.
+            test.clock.advance(seconds: 1)
             try await test.kill(dead)
             _ = try await test.queue.rescue()
             let worker = try await test.worker()
-            // Its time of the rescue puts it behind the others.
-            test.clock.advance(seconds: 1)
-            let group = try await test.claims(worker).map(\.job)
+            #expect(try await test.claims(worker).map(\.job) == [ids[1], ids[2]])
             let alone = try await test.claims(worker)
-            if group == [ids[0]] {
-                #expect(alone.map(\.job) == [ids[1], ids[2]])
-            } else {
-                #expect(group == [ids[1], ids[2]])
-                #expect(alone.map(\.job) == [ids[0]] && alone.map(\.crashes) == [1])
-            }
+            #expect(alone.map(\.job) == [ids[0]] && alone.map(\.crashes) == [1])
         }
     }
 

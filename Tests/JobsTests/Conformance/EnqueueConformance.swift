@@ -96,7 +96,7 @@ import Testing
                 errorClass: .input, code: "empty", message: "/videos/0.mp4: no bytes",
                 stage: "probe")
             let report = try await test.queue.enqueue(.sample, [bad])
-            #expect(report.inserted.isEmpty && report.rejected.count == 1)
+            try #require(report.inserted.isEmpty && report.rejected.count == 1)
             let row = try await test.row(report.rejected[0])
             #expect(row.state == .failed && row.errorClass == .input && row.errorCode == "empty")
             #expect(row.errorMessage == "/videos/0.mp4: no bytes" && row.stage == "probe")

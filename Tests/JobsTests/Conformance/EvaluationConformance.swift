@@ -36,7 +36,7 @@ import Testing
     {
         try await backend.runStore { store in
             let open = try await open(store)
-            #expect(open.methods.count == 2 && open.answered == [[], []])
+            try #require(open.methods.count == 2 && open.answered == [[], []])
             try await store.recordEvaluation([
                 EvaluationAnswer(method: open.methods[1], item: 1, outcome: .success(.sample("2"))),
                 EvaluationAnswer(
@@ -47,7 +47,7 @@ import Testing
             ])
             let stored = try await store.evaluationAnswers(open.methods)
             #expect(stored.map(\.method) == [open.methods[0], open.methods[1], open.methods[1]])
-            #expect(stored.map(\.item) == [2, 0, 1])
+            try #require(stored.map(\.item) == [2, 0, 1])
             #expect(try stored[0].outcome.get() == .sample(HostileConformance.texts[6]))
             #expect(try stored[2].outcome.get() == .sample("2"))
             guard case .failure(let failure) = stored[1].outcome else {
@@ -103,7 +103,7 @@ import Testing
             try await record(.success(.sample("two")))
             try await record(.failure(.sample(.input)))
             let stored = try await store.evaluationAnswers(open.methods)
-            #expect(stored.count == 1)
+            try #require(stored.count == 1)
             #expect(try stored[0].outcome.get().answer == "one")
         }
     }

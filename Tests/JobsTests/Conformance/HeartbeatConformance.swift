@@ -110,6 +110,7 @@ import Testing
             let worker = try await test.worker()
             let attempts = try await test.claims(worker).map(\.attempt)
             _ = try await test.queue.cancel(.job(jobs[1]))
+            try #require(attempts.count == 3)
             _ = try await test.queue.complete(attempts[2], .sample("done"))
             let replies = try await test.queue.heartbeat(
                 worker, (attempts + [555_555]).map { LiveAttempt($0) }, lease: .seconds(30))
@@ -176,16 +177,18 @@ import Testing
             let first = try await test.farWorker()
             let second = try await test.worker()
             let claims = try await test.claims(first)
+            try #require(claims.count == 3)
             _ = try await test.queue.start(claims[2].attempt)
             var rows = try await test.queue.workers()
-            #expect(rows.map(\.workerID) == [first, second])
+            try #require(rows.map(\.workerID) == [first, second])
             #expect(rows[0].jobs == [jobs[2], jobs[0], jobs[1]] && rows[1].jobs.isEmpty)
             #expect(rows[0].host == "elsewhere" && rows[0].device == "cuda:0" && rows[0].pid == 1)
             #expect(rows[0].version == "test" && rows[0].name != rows[1].name)
             _ = try await test.queue.complete(claims[2].attempt, .sample("x"))
             try await test.queue.unregister(second, reason: "drained")
             rows = try await test.queue.workers()
-            #expect(rows.map(\.workerID) == [first] && rows[0].jobs == [jobs[0], jobs[1]])
+            #expect(rows.map(\.workerID) == [first])
+            #expect(rows.first?.jobs == [jobs[0], jobs[1]])
         }
     }
 

@@ -133,7 +133,7 @@ import Testing
             #expect(detail.answer?.answer == "spooled")
             #expect(detail.attempts.map(\.worker) == ["journal"])
             #expect(detail.attempts.map(\.outcome) == ["succeeded"])
-            #expect(detail.attempts[0].attemptID != foreign.attempt)
+            #expect(detail.attempts.first?.attemptID != foreign.attempt)
             #expect(
                 try await test.queue.workers().map(\.workerID) == [worker],
                 "the journal is nobody who works")

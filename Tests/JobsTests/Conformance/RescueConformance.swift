@@ -75,6 +75,7 @@ import Testing
             let jobs = try await test.enqueueGroup(4) { $0.maxCrashes = 1 }
             let worker = try await test.worker()
             let claims = try await test.claims(worker)
+            try #require(claims.count == 4)
             #expect(try await test.queue.start(claims[1].attempt))
             #expect(try await test.queue.start(claims[2].attempt))
             try await test.kill(worker)
@@ -111,6 +112,7 @@ import Testing
             let jobs = try await test.enqueueGroup(3) { $0.maxCrashes = 1 }
             let worker = try await test.worker()
             let claims = try await test.claims(worker)
+            try #require(claims.count == 3)
             _ = try await test.queue.start(claims[0].attempt)
             _ = try await test.queue.complete(claims[0].attempt, .sample("x"))
             try await test.kill(worker)

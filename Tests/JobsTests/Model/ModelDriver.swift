@@ -152,9 +152,15 @@ final class ModelDriver {
 
     private func line(_ claim: Claim, isStray: Bool) -> JournalledAnswer {
         JournalledAnswer(
-            job: isStray ? claim.job + 1 : claim.job,
+            job: isStray ? other(than: claim.job) : claim.job,
             attempt: isStray ? claim.attempt + 1_000_000 : claim.attempt,
             dedupeKey: claim.dedupeKey, answer: answer(1234), writtenAtMS: test.clock.now - 5)
+    }
+
+    /// The next job, which may have been asked the same, or none.
+    private func other(than job: JobID) -> JobID {
+        let next = jobs.lastIndex(of: job).map { $0 + 1 } ?? jobs.endIndex
+        return next < jobs.endIndex ? jobs[next] ?? 1_000_000 : 1_000_000
     }
 
     private func answer(_ milliseconds: Int) -> Answer {

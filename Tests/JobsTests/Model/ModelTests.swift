@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import QueueTestSupport
 import Synchronization
 import Testing
 
@@ -21,6 +22,19 @@ import Testing
 
     @Test func `SQLite with a rollback journal does as the model does`() async throws {
         try await compareSQLite(seeds: Self.seeds(100, of: 2_000)) { $0.journal = .rollback }
+    }
+
+    @Test(.enabled(if: PostgresServer.isAvailable, "no PostgreSQL server for tests"))
+    func `PostgreSQL does as the model does`() async throws {
+        let database = try DatabasePool.shared.take()
+        defer { DatabasePool.shared.giveBack([database]) }
+        let clock = TestClock()
+        let test = try QueueUnderTest.postgres(database, clock: clock)
+        try await ModelComparison {
+            try DatabasePool.empty(database)
+            clock.reset()
+            return test
+        }.run(seeds: Self.seeds(40, of: 1_000))
     }
 
     private func compareSQLite(

@@ -121,7 +121,7 @@ extension PostgresTests {
                     query.claim(withLimits: withLimits), [[String](), "m1", 1, 4, 60_000])
                 #expect(!claim.contains("Seq Scan on jobs"), "\(claim)")
                 #expect(claim.contains("using jobs_claim on jobs"))
-                #expect(claim.contains("using jobs_video on jobs"))
+                #expect(claim.contains("using jobs_companions on jobs"))
             }
             let complete = try await plan(
                 PostgresQueue.complete(now: "5::bigint"), [7] + Answer.sample("x").columns)
