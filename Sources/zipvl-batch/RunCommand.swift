@@ -16,15 +16,19 @@ struct RunCommand: AsyncParsableCommand {
     @OptionGroup var sampler: SamplerOptions
     @OptionGroup var device: DeviceOptions
 
+    @Option(help: ArgumentHelp("Write a report of the batch.", valueName: "file.html"))
+    var report: String?
+
     private var noCache: Bool { questions.analysis.parameters.run.noCache }
 
     func validate() throws {
         try sampler.check(noCache: noCache)
+        if let report { try OutputFile.checkHTML(report, flag: "--report") }
     }
 
     func run() async throws {
-        let totals = try await Enqueuing(global: global, errors: questions.errors)
-            .run(try questions.call(global))
+        let call = try questions.call(global)
+        let totals = try await Enqueuing(global: global, errors: questions.errors).run(call)
         var options = try limits.options(global)
         options.drain = true
         let queue = try global.writeQueue()
@@ -33,6 +37,12 @@ struct RunCommand: AsyncParsableCommand {
             cache: sampler.cache(isOff: noCache), decoding: sampler.decoding.choice,
             sharesVideos: !noCache
         ).run(queue, options)
+        if let report {
+            var command = try ReportCommand.parse(["--out", report])
+            command.global = global
+            command.batch = call.batch.name
+            try await command.run()
+        }
         let code = try await Working.exitCode(summary, queue)
         if code != 0 { throw ExitCode(code) }
         if totals.badLines > 0 { throw ExitCode(CommandExit.failedJobs) }

@@ -187,10 +187,13 @@ import Testing
         try FileManager.default.copyItem(
             atPath: Self.video, toPath: fixture.folder.path + "/good.mp4")
         let ending = try fixture.run(
-            ["run", "good.mp4", "--question", "What?", "--device", "cpu", "--min-free", "0"]
-                + Self.settings)
+            [
+                "run", "good.mp4", "--question", "What?", "--device", "cpu", "--min-free", "0",
+                "--report", "r.html",
+            ] + Self.settings)
         #expect(ending.code == 0, "\(ending.errors)")
         #expect(ending.output.contains("1 queued") && ending.output.contains("1 answered"))
+        #expect(FileManager.default.fileExists(atPath: fixture.folder.path + "/r.html"))
         #expect(try Self.states(fixture) == ["succeeded"])
     }
 
