@@ -21,7 +21,7 @@ struct InitCommand: AsyncParsableCommand {
         guard case .sqlite(let path) = location else {
             throw ValidationError("--journal has no effect with PostgreSQL; leave it out")
         }
-        let queue = try SQLiteQueue(path: path, journal: journal)
+        let queue = try SQLiteQueue.create(path: path, journal: journal)
         try await MigrateCommand.show(queue, global)
     }
 }
