@@ -15,10 +15,8 @@ extension QueueLocation {
         switch self {
         case .sqlite(let path): return URL(fileURLWithPath: path).path
         case .postgres(let url):
-            guard let at = url.firstIndex(of: "@"), let scheme = url.firstRange(of: "://"),
-                let colon = url[scheme.upperBound..<at].firstIndex(of: ":")
-            else { return url }
-            return url[..<colon] + ":***" + url[at...]
+            // A password may stand in several places of a URL.
+            return (try? PostgresTarget(url: url))?.title ?? "postgresql://…"
         }
     }
 
