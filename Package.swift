@@ -110,7 +110,7 @@ let package = Package(
             ],
             exclude: ["compare_transformers.py", "make_checkpoint.py"], swiftSettings: settings),
         .executableTarget(
-            name: "zipvl-bench-io", dependencies: ["VideoFrames", argumentParser],
+            name: "zipvl-bench-io", dependencies: ["Jobs", "VideoFrames", argumentParser],
             exclude: [
                 "make_speed_videos.sh", "peer_readers.py", "peer_truth.py", "peers.py",
                 "peers-requirements.txt", "peers-results.md",
@@ -124,7 +124,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["KernelEmulation", "Torch"],
             path: "Tests/TestSupport", swiftSettings: settings),
         .target(
-            name: "QueueTestSupport", dependencies: ["Jobs"], path: "Tests/QueueTestSupport",
+            name: "QueueTestSupport", dependencies: ["CPostgres"], path: "Tests/QueueTestSupport",
             swiftSettings: settings),
         .testTarget(
             name: "TorchTests", dependencies: ["TestSupport", "Torch"], swiftSettings: settings),
@@ -155,6 +155,12 @@ let package = Package(
                 "storm-worker", crypto, grdb,
             ],
             swiftSettings: settings),
+        .testTarget(
+            name: "ReliabilityTests",
+            dependencies: [
+                "Jobs", "QueueTestSupport", "Schema", "storm-worker", "zipvl-batch", crypto, grdb,
+            ],
+            exclude: ["README.md", "shims", "slurm"], swiftSettings: settings),
         .testTarget(
             name: "CommandTests", dependencies: ["Jobs", "TestSupport", "zipvl-batch", yams],
             swiftSettings: settings),

@@ -56,7 +56,10 @@ extension JobRunner {
 
     private func settle(_ lease: AttemptLease, interrupted reason: Interruption) async {
         switch reason {
-        case .leaseLost, .fenced: close(lease, .lost)
+        case .leaseLost, .fenced:
+            // Whoever took the job back thought this worker dead: the attempt was no crash after all.
+            _ = try? await queue.release(lease.claim.attempt, reason: "\(reason)")
+            close(lease, .lost)
         case .stopped, .outOfTime:
             await store(lease, .interrupted(reason: "\(reason)")) { [queue] in
                 try await queue.release(lease.claim.attempt, reason: "\(reason)")

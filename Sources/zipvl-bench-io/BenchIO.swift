@@ -4,6 +4,6 @@ import ArgumentParser
 @main
 struct BenchIO: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "zipvl-bench-io", abstract: "Measures frame sampling.",
-        subcommands: [SampleCommand.self, FuzzCommand.self, SamplerCommand.self])
+        commandName: "zipvl-bench-io", abstract: "Measures frame sampling and the queue.",
+        subcommands: [SampleCommand.self, FuzzCommand.self, SamplerCommand.self, QueueCommand.self])
 }
