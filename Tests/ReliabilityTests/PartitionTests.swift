@@ -123,22 +123,7 @@ final class Partition {
 
     @discardableResult
     private func sql(_ text: String) throws -> String {
-        let process = Process()
-        let output = Pipe()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [
-            "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", text,
-            server.url(database: "postgres"),
-        ]
-        process.standardOutput = output
-        try process.run()
-        let data = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            throw Child.ChildFailure(description: "psql: \(text)")
-        }
-        return String(decoding: data, as: UTF8.self)
-            .trimmingCharacters(in: .whitespacesAndNewlines)
+        try psql(server.url(database: "postgres"), text)
     }
 
     private func number(_ text: String) throws -> Int { Int(try sql(text)) ?? -1 }
