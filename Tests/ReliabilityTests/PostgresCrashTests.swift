@@ -29,7 +29,7 @@ extension Reliability {
             var jobs = 0
             var (crashes, checked) = (0, 0)
             for round in 0..<Reliability.bound(4, full: 200) {
-                let queued = 400
+                let queued = Reliability.bound(80, full: 400)
                 jobs += try await queue.enqueue(
                     BatchSpec(name: "storm", source: "-", specJSON: "{}"),
                     (0..<queued).map { .storm("crash-\(round)-\($0)") }
