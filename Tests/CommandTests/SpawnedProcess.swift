@@ -26,8 +26,10 @@ final class SpawnedProcess: Sendable {
         for (stream, path) in [(Int32(1), output), (2, errors)] {
             posix_spawn_file_actions_addopen(&actions, stream, path, O_WRONLY | O_APPEND, 0)
         }
-        posix_spawn_file_actions_addclosefrom_np(&actions, 3)
-        posix_spawn_file_actions_addchdir_np(&actions, folder)
+        let open = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+        for descriptor in open.compactMap({ Int32($0) }) where descriptor > 2 {
+            posix_spawn_file_actions_addclose(&actions, descriptor)
+        }
 
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -37,11 +39,13 @@ final class SpawnedProcess: Sendable {
         posix_spawnattr_setsigmask(&attributes, &none)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
 
-        let words = ([program] + arguments).map { strdup($0) } + [nil]
+        // Becomes the program, in the folder.
+        let words =
+            (["env", "-C", folder, program] + arguments).map { strdup($0) } + [nil]
         let variables = environment.map { strdup("\($0)=\($1)") } + [nil]
         defer { for word in words + variables { free(word) } }
         var child: pid_t = 0
-        let code = posix_spawn(&child, program, &actions, &attributes, words, variables)
+        let code = posix_spawn(&child, "/usr/bin/env", &actions, &attributes, words, variables)
         guard code == 0 else {
             throw Failed(description: "\(program): \(String(cString: strerror(code)))")
         }
