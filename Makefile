@@ -1,4 +1,5 @@
 # make          build everything in release          make test    set up, build and run all tests
+# make soak     reliability tests at full length
 # make demo     set up, build, answer the demo       make lint    check the format
 # make bench    build and run the benchmarks         make clean   remove what was built and fetched
 #
@@ -8,7 +9,7 @@ SWIFT ?= swift
 BIN := .build/release
 DEMO_QUEUE ?= demo.db
 
-.PHONY: build demo test lint bench clean setup
+.PHONY: build demo test soak lint bench clean setup
 
 build: setup
 	$(SWIFT) build -c release
@@ -25,6 +26,10 @@ test: setup
 	Tests/Fixtures/fetch_qwen_vocabulary.sh
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
+
+soak: setup
+	$(SWIFT) build --build-tests
+	ZIPVL_SOAK=1 .ci/with-postgres.sh $(SWIFT) test --skip-build --no-parallel --filter 'ReliabilityTests|ModelTests'
 
 lint:
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests schema
