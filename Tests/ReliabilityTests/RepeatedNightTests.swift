@@ -189,7 +189,8 @@ extension Reliability {
                 ["move", "--from", from.location, "--to", to.location],
                 output: log)
             let ending = try await move.ended()
-            #expect(ending == .code(0), "\(try String(contentsOfFile: log, encoding: .utf8))")
+            let said = try String(contentsOfFile: log, encoding: .utf8)
+            #expect(ending == .code(0), "\(said)")
             let (before, after) = (
                 try await from.queue.transferSummary(), try await to.queue.transferSummary()
             )
