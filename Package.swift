@@ -110,7 +110,8 @@ let package = Package(
             ],
             exclude: ["compare_transformers.py", "make_checkpoint.py"], swiftSettings: settings),
         .executableTarget(
-            name: "zipvl-bench-io", dependencies: ["Jobs", "Schema", "VideoFrames", argumentParser],
+            name: "zipvl-bench-io",
+            dependencies: ["Jobs", "Schema", "VideoFrames", argumentParser],
             exclude: [
                 "make_speed_videos.sh", "peer_readers.py", "peer_truth.py", "peers.py",
                 "peers-requirements.txt", "peers-results.md",
