@@ -178,10 +178,11 @@ import Testing
         try await test.queue.waitForWork(upTo: .milliseconds(300))
         #expect(ContinuousClock.now - start >= .milliseconds(300))
         let other = try test.another()
-        async let wait: Void = test.queue.waitForWork(upTo: .seconds(60))
+        async let wait: Void = test.queue.waitForWork(upTo: .seconds(1800))
         try await Task.sleep(for: .milliseconds(300))
         _ = try await other.enqueue(.sample, [.sample(video: 1)])
         try await wait
-        #expect(ContinuousClock.now - start < .seconds(30))
+        // Whatever else keeps the machine busy, long before the limit.
+        #expect(ContinuousClock.now - start < .seconds(1200))
     }
 }

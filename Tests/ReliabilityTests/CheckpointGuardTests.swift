@@ -9,7 +9,11 @@ extension Reliability {
         .serialized, .enabled(if: CompiledShim.compiler != nil, "\(CompiledShim.needsCompiler)"))
     struct CheckpointGuardTests {
         /// Workers that answer so much that the log is checkpointed many times.
-        private func watch(_ environment: [String: String] = [:]) async throws -> [String: Int] {
+        ///
+        /// - Parameter logLimit: bytes of log after which a worker checkpoints by itself
+        private func watch(
+            _ environment: [String: String] = [:], logLimit: Int = 300_000
+        ) async throws -> [String: Int] {
             let folder = try MemoryFolder()
             let shim = try CompiledShim.library("checkpoint_watch", in: folder.path)
             let database = "\(folder.path)/queue.db"
@@ -21,7 +25,7 @@ extension Reliability {
             let workers = try (0..<3).map { number in
                 try Child(
                     builtProgram("storm-worker"),
-                    [database, "\(folder.path)/\(number).acks", "0", "--log-limit", "300000"],
+                    [database, "\(folder.path)/\(number).acks", "0", "--log-limit", "\(logLimit)"],
                     environment: variables, output: "\(folder.path)/\(number).out")
             }
             for worker in workers { #expect(try await worker.ended() == .code(0)) }
@@ -58,7 +62,8 @@ extension Reliability {
         /// What the watch sees when the guard is out: the workers are told that it is not needed.
         @Test(.enabled(if: SQLiteSafety.needsGuard, "this SQLite does not have the fault"))
         func `without the guard the watch sees checkpoints`() async throws {
-            let seen = try await watch(["ZIPVL_SQLITE_WAL_FIXED": "1"])
+            let seen = try await watch(
+                ["ZIPVL_SQLITE_WAL_FIXED": "1"], logLimit: 64 << 20)
             print("checkpoint watch without the guard: \(seen)")
             #expect((seen["write unguarded"] ?? 0) > 0)
             #expect(seen.keys.contains { $0.hasPrefix("connection 2 1000 ") })
@@ -81,19 +86,23 @@ extension Reliability {
             }
         }
 
-        private func race(_ mode: String, _ checkpoints: Int) async throws -> Counts {
+        /// - Returns: `nil` when the file was so damaged that the program met it
+        private func race(_ mode: String, _ checkpoints: Int) async throws -> Counts? {
             let folder = try MemoryFolder()
             let program = try CompiledShim.program("wal_reset", in: folder.path, ["-lsqlite3"])
             let child = try Child(
                 program, [folder.path, mode, "\(checkpoints)"], output: "\(folder.path)/out")
-            #expect(try await child.ended() == .code(0))
+            let ending = try await child.ended()
             let line = try String(contentsOfFile: "\(folder.path)/out", encoding: .utf8)
             print("WAL reset, \(mode): \(line)", terminator: "")
+            if line.contains("malformed") { return nil }
+            #expect(ending == .code(0))
             return try #require(Counts(line))
         }
 
         @Test func `a thousand guarded checkpoints under load lose nothing`() async throws {
-            let counts = try await race("guarded", Reliability.bound(1000, full: 20_000))
+            let counts = try #require(
+                try await race("guarded", Reliability.bound(1000, full: 20_000)))
             #expect(counts.found == counts.committed)
             #expect(counts.integrity == "ok")
             #expect(counts.windows > 100, "the time in which the fault strikes was not widened")
@@ -105,7 +114,7 @@ extension Reliability {
             var isCaught = false
             for _ in 0..<5 where !isCaught {
                 let counts = try await race("passive", 1000)
-                isCaught = counts.found != counts.committed || counts.integrity != "ok"
+                isCaught = counts.map { $0.found != $0.committed || $0.integrity != "ok" } ?? true
             }
             #expect(isCaught)
         }

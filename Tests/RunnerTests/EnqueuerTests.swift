@@ -157,22 +157,26 @@ import Testing
         defer { fixture.remove() }
         let path = try Self.write("a video", fixture.folder, "good.mp4")
         let probes = Mutex(0)
-        var enqueuer = Enqueuer(queue: fixture.queue) { _ in
-            probes.withLock { $0 += 1 }
-            return Self.facts
+        // Anew each time, as by another command: within one, a file is looked at once.
+        func jobs() async throws -> [NewJob] {
+            var enqueuer = Enqueuer(queue: fixture.queue) { _ in
+                probes.withLock { $0 += 1 }
+                return Self.facts
+            }
+            return try await enqueuer.jobs(
+                [EnqueueItem(path: path, question: "What?")], Self.template)
         }
-        let items = [EnqueueItem(path: path, question: "What?")]
         let batch = BatchSpec(name: "b", source: "-", specJSON: "{}")
         for round in 1...2 {
-            let jobs = try await enqueuer.jobs(items, Self.template)
+            let jobs = try await jobs()
             let report = try await fixture.queue.enqueue(batch, jobs)
             #expect(report.reused.count == round - 1)
         }
         #expect(probes.withLock { $0 } == 1)
         _ = try Self.write("another video", fixture.folder, "good.mp4")
-        let jobs = try await enqueuer.jobs(items, Self.template)
+        let changed = try await jobs()
         #expect(probes.withLock { $0 } == 2)
-        #expect(try await fixture.queue.enqueue(batch, jobs).inserted.count == 1)
+        #expect(try await fixture.queue.enqueue(batch, changed).inserted.count == 1)
     }
 
     @Test func `names that are no UTF-8 are told with their bytes, and the others go on`() throws {
