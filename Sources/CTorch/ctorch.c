@@ -59,7 +59,9 @@ static struct {
 
 // Functions of the CUDA library.
 #define CUDA(F)                                                                                    \
-    F(int32_t, current_stream, aoti_torch_get_current_cuda_stream, (int32_t, void **))
+    F(int32_t, current_stream, aoti_torch_get_current_cuda_stream, (int32_t, void **))             \
+    F(int32_t, addmm_out, aoti_torch_cuda_addmm_out,                                               \
+      (ct_tensor, ct_tensor, ct_tensor, ct_tensor, double, double))
 static struct { CUDA(FIELD) } torch_cuda;
 static atomic_bool cuda_loaded;
 static atomic_bool loaded;
@@ -191,3 +193,8 @@ int64_t ct_live(int64_t change) { return live += change; }
     if (!atomic_load(&cuda_loaded)) return CT_NOT_LOADED
 
 int32_t ct_cuda_stream(int32_t device, void **stream) { CUDA_GUARD; return torch_cuda.current_stream(device, stream); }
+
+int32_t ct_cuda_addmm(ct_tensor result, ct_tensor addend, ct_tensor left, ct_tensor right) {
+    CUDA_GUARD;
+    return torch_cuda.addmm_out(result, addend, left, right, 1, 1);
+}

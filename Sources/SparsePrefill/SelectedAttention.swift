@@ -75,8 +75,7 @@ package struct SelectedAttention: Sendable, Equatable {
             let kept = try selection.rows.indices()
             (output, report.pairs) = try context.profile.measure(.attention) {
                 try KeyedRows.attention(
-                    queries: queries, keys: keys, values: values, keyRows: kept,
-                    bucket: bucket)
+                    queries: queries, keys: keys, values: values, keyRows: kept)
             }
             report.rows.query = n + probeRows.count
             report.rows.output = n

@@ -1,7 +1,16 @@
+import CTorch
+
 extension Tensor {
     /// self right, written over `output`; matrices.
     package func matmul(_ right: Tensor, into output: Tensor) throws(TorchError) {
         _ = try dispatchOne("aten::mm", "out", .tensor(self), .tensor(right), .tensor(output))
+    }
+
+    /// Adds left right to these rows, over their own memory; [N, out] + [N, in] [in, out], on a GPU.
+    package func addProduct(_ left: Tensor, _ right: Tensor) throws(TorchError) {
+        try check(
+            ct_cuda_addmm(handle.raw, handle.raw, left.handle.raw, right.handle.raw), "addmm_out",
+            self, left, right)
     }
 
     /// Product of two e4m3 matrices, each row of the left and each column of the right with its scale.

@@ -21,11 +21,47 @@ extension Tensor {
     package func attention(
         keys: Tensor, values: Tensor, mask: Tensor
     ) throws(TorchError) -> Tensor {
-        try dispatchOne(
+        if try device() != .cpu, keys.shape[1] == shape[1] {
+            return try biasedAttention(keys: keys, values: values, mask: mask)
+        }
+        return try dispatchOne(
             "aten::scaled_dot_product_attention", "", .tensor(self), .tensor(keys), .tensor(values),
             .optionalTensor(mask), .double(0), .bool(false), .optionalDouble(nil),
             .bool(keys.shape[1] != shape[1]))
     }
+
+    /// The same by the library's memory-efficient kernels, which take any length as it comes: cuDNN, its first
+    /// choice, would prepare a plan for every one, which takes seconds.
+    private func biasedAttention(
+        keys: Tensor, values: Tensor, mask: Tensor
+    ) throws(TorchError) -> Tensor {
+        let (dtype, device) = (try dtype(), try device())
+        var bias = mask
+        if try mask.dtype() == .bool {
+            let seen = try Tensor.zeros([1], dtype, on: device)
+            bias = try .where(mask, seen, else: .filled(Self.hidden, [1], dtype, on: device))
+        }
+        let (rows, columns) = (bias.shape[0], bias.shape[1])
+        // Rows of the bias begin where 16 bytes do.
+        let room = (columns + 7) / 8 * 8
+        if room != columns {
+            let padded = try Tensor.empty([rows, room], dtype, on: device)
+                .narrowed(1, from: 0, count: columns)
+            try padded.overwrite(with: bias)
+            bias = padded
+        }
+        let shape = [shape[0], shape[1], rows, columns]
+        return try dispatch(
+            "aten::_scaled_dot_product_efficient_attention", "",
+            [
+                .tensor(self), .tensor(keys), .tensor(values),
+                .optionalTensor(bias.expanded(shape)), .bool(false), .double(0), .bool(false),
+                .optionalDouble(nil),
+            ], results: 4)[0]
+    }
+
+    /// Added to the logit of a pair that is not to be seen.
+    package static let hidden: Double = -1e30
 
     /// Normalisation over the last axis with gain and bias.
     package func layerNorm(

@@ -21,6 +21,11 @@ struct AgreeMethod {
         AgreeMethod(name: "full") { _, _ in PrefillConfiguration(method: .full) },
         AgreeMethod(name: "zipvl") { _, _ in PrefillConfiguration(method: .zipvl) },
         AgreeMethod(name: "zipvl-0.9") { _, _ in PrefillConfiguration(method: .zipvl, tau: 0.9) },
+        AgreeMethod(name: "zipvl-keys") { _, _ in
+            var configuration = PrefillConfiguration(method: .zipvl)
+            configuration.rows = .keys
+            return configuration
+        },
         AgreeMethod(name: "zipvl-corrected") { _, _ in
             var configuration = PrefillConfiguration(method: .zipvl)
             configuration.thresholdRule = .corrected

@@ -4,7 +4,7 @@ import Torch
 
 /// One random decoder and the prompts it is measured with.
 struct DecoderRun {
-    let decoder: Qwen2Model
+    private(set) var decoder: Qwen2Model
     let shape: ModelShape
     let weights: WeightFormat
     /// Where tokens are kept by grades in the prompt.
@@ -14,8 +14,10 @@ struct DecoderRun {
     static let prefix = 14
     static let question = 26
 
+    /// - Parameter rows: on which the feed-forward layers run together; `nil` takes the device's usual number.
     init(
-        _ shape: ModelShape, _ weights: WeightFormat, planted: Bool, on machine: LoadedMachine
+        _ shape: ModelShape, _ weights: WeightFormat, planted: Bool, rows: Int? = nil,
+        on machine: LoadedMachine
     ) throws {
         self.shape = shape
         self.weights = weights
@@ -25,6 +27,7 @@ struct DecoderRun {
             seed: machine.seed, on: machine.place, machine.dtype,
             layers: shape.configuration.layerCount, planted: self.planted)
         decoder = try Qwen2Model(machine.weights(source, weights), shape.layout)
+        if let rows { decoder.chunks.feedForwardRows = rows }
     }
 
     struct Result {

@@ -36,6 +36,10 @@ struct MemoryBenchmark: ParsableCommand {
     @Option(help: "as-is or fp8.")
     var weights: String = "as-is"
 
+    @Option(
+        help: "Rows on which the feed-forward layers run together, instead of the usual number.")
+    var feedForwardRows: Int?
+
     @Option(help: "Bytes that other processes hold on the device.")
     var others: Int = 0
 
@@ -54,13 +58,17 @@ struct MemoryBenchmark: ParsableCommand {
         guard let format = WeightFormat(rawValue: weights) else {
             throw ValidationError("--weights takes as-is or fp8, not \"\(weights)\"")
         }
+        guard feedForwardRows ?? 1 > 0 else {
+            throw ValidationError("--feed-forward-rows must be positive")
+        }
         guard tokens >= 256, PrefillVariant.names.contains(method) else {
             throw ValidationError("--method \(method) at \(tokens) tokens cannot be measured")
         }
         let factors = try list(stretch, "--stretch", "numbers") { Float($0) }
         let machine = try machine.load()
         let shape = try sizes.resolved()
-        let decoder = try DecoderRun(shape, format, planted: planted, on: machine)
+        let decoder = try DecoderRun(
+            shape, format, planted: planted, rows: feedForwardRows, on: machine)
         guard
             var variant = decoder.variants(
                 method, tokens: tokens, ratio: 0.421, tau: tau, schedules: [.uniform],

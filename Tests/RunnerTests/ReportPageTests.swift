@@ -60,7 +60,7 @@ import Testing
         let content = try await fixture.content()
         let summary = ReportSummary(statuses: content.statuses, answers: content.answers)
         let file = try DatabaseQueue(path: fixture.queue.queue.path)
-        let found = try await file.read { db in
+        let found = try file.read { db in
             try Row.fetchOne(
                 db,
                 sql: """
@@ -85,7 +85,7 @@ import Testing
         #expect(close(summary.kvSavedPct, "kv") && close(summary.totalMS, "total"))
         #expect(close(summary.peakHostMiB, "host") && close(summary.peakDeviceMiB, "device"))
         #expect(summary.answersWithWarnings == row["warned"])
-        let states = try await file.read { db in
+        let states = try file.read { db in
             try Row.fetchAll(
                 db,
                 sql: """

@@ -62,6 +62,8 @@ int32_t ct_thread_count(uint32_t *result);
 
 /// The stream on which libtorch queues work for this device on this thread.
 int32_t ct_cuda_stream(int32_t device, void **stream);
+/// result = addend + left right, all matrices on one device; `result` may be `addend`.
+int32_t ct_cuda_addmm(ct_tensor result, ct_tensor addend, ct_tensor left, ct_tensor right);
 
 /// Codes of the library's enums, in the order of Torch.DType's cases; -1 when not loaded.
 int32_t ct_dtype_code(int32_t which);

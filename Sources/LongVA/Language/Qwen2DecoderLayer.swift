@@ -49,6 +49,12 @@ package struct Qwen2DecoderLayer {
         let step = try attend(consume stream, rotary, plan, context)
         let (attention, salient) = (step.attention, step.salient)
         guard let rows = attention.rows else {
+            if try feedForward.add(
+                to: step.x, after: step.projected, norm: postAttentionNorm,
+                rowsAtOnce: feedForwardRows)
+            {
+                return (ResidualStream(step.x), attention, salient)
+            }
             let (sum, normed) = try postAttentionNorm(
                 adding: step.projected, to: step.x, as: feedForward.format)
             let delta = try feedForward(normed, rowsAtOnce: feedForwardRows)
@@ -65,6 +71,11 @@ package struct Qwen2DecoderLayer {
                 try attended.addingRows(rows, delta)
             }
             return (ResidualStream(done), attention, salient)
+        }
+        if try feedForward.add(
+            to: attended, after: nil, norm: postAttentionNorm, rowsAtOnce: feedForwardRows)
+        {
+            return (ResidualStream(attended), attention, salient)
         }
         let delta = try feedForward(
             postAttentionNorm(attended, as: feedForward.format), rowsAtOnce: feedForwardRows)

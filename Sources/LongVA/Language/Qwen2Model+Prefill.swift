@@ -51,7 +51,7 @@ extension Qwen2Model {
                 workspace: workspace)
             let step = try layer.prefill(
                 sequence.takeStream(), sequence.table, plan: plan, context: context,
-                feedForwardRows: chunks.feedForwardRows)
+                feedForwardRows: chunks.feedForwardRows(ofPrompt: sequence.layout.count))
             sequence.stream = step.stream
             var attention = step.attention
             if plan.retirement != nil { try attention.complete() }

@@ -86,7 +86,7 @@ enum AnswerSection {
                 let index = methods[[answer.model, answer.optionsJSON]] ?? 0
                 cells.append(
                     """
-                    <td class="path small"><span class="legend" style="display:inline">\
+                    <td class="path method"><span class="legend" style="display:inline">\
                     <i class="s\(index % 8)"></i></span>\(answer.method)</td>
                     """)
             }

@@ -98,6 +98,7 @@ enum ReportStyle {
         unicode-bidi:plaintext}
         .clip{max-height:12em;overflow:auto}
         .path,.video{overflow-wrap:anywhere}
+        .method{min-width:17ch;font-size:12.5px}
         .share{--v:0;background:linear-gradient(var(--s2),var(--s2)) no-repeat right 10px top 30px/\
         calc((100% - 20px)*var(--v)) 3px}
         tr[hidden]{display:none}

@@ -95,6 +95,18 @@ package struct Linear {
     }
 }
 
+extension Linear {
+    /// Whether `add` can: the library adds to a product only where it has no scales.
+    package var canAdd: Bool { isOnGPU && scale == nil && bias == nil }
+
+    /// Adds the layer's output to `rows` [..., out], which are contiguous, over their own memory.
+    package func add(_ x: Activations, to rows: Tensor) throws {
+        let count = rows.count / outputs
+        try rows.reshaped([count, outputs]).addProduct(
+            x.values.reshaped([count, weight.shape[1]]), weight.transposed(0, 1))
+    }
+}
+
 /// Several linear layers that read the same input.
 ///
 /// Where weights are stacked, their matrices lie under each other in one, and neighbours are computed by
