@@ -14,7 +14,9 @@ extension QueueLocation {
     package var title: String {
         switch self {
         case .sqlite(let path): return URL(fileURLWithPath: path).path
-        case .postgres(let url): return Self.withoutPassword(url)
+        case .postgres(let url):
+            // A password may stand in several places of a URL.
+            return (try? PostgresTarget(url: url))?.title ?? "postgresql://…"
         }
     }
 

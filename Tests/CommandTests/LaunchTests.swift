@@ -16,8 +16,18 @@ import Yams
                 .first(where: { FileManager.default.isExecutableFile(atPath: $0) })
         else { return nil }
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: path)
-        process.arguments = arguments
+        // Signals that a thread of this process blocks are blocked in what it starts: a shell would
+        // wait for its child for ever.
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments =
+            [
+                "python3", "-c",
+                """
+                import os, signal, sys
+                signal.pthread_sigmask(signal.SIG_SETMASK, [])
+                os.execv(sys.argv[1], sys.argv[1:])
+                """, path,
+            ] + arguments
         let output = Pipe()
         process.standardOutput = output
         process.standardError = output

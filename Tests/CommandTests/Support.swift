@@ -39,47 +39,39 @@ struct CommandFixture {
 
     /// A program that runs. Each stream goes to a file: a pipe that nobody empties would stop it.
     struct Running {
-        let process: Process
+        let process: SpawnedProcess
         let streams: URL
 
-        func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+        func signal(_ number: Int32) { kill(process.identifier, number) }
 
         func end() throws -> Ending {
-            process.waitUntilExit()
+            let code = try process.waitUntilExit()
             func text(_ name: String) throws -> String {
                 String(
                     decoding: try Data(contentsOf: streams.appending(path: name)), as: UTF8.self)
             }
-            return Ending(
-                code: process.terminationStatus, output: try text("out"), errors: try text("err"))
+            return Ending(code: code, output: try text("out"), errors: try text("err"))
         }
     }
 
     func start(
         _ arguments: [String], input: String = "", environment changes: [String: String?] = [:]
     ) throws -> Running {
-        let process = Process()
-        process.executableURL = Self.binary
-        process.arguments = arguments
-        process.currentDirectoryURL = folder
         var environment = ProcessInfo.processInfo.environment
         environment["ZIPVL_QUEUE"] = nil
         environment["XDG_CACHE_HOME"] = cacheHome.path
         environment["COLUMNS"] = "80"
         for (name, value) in changes { environment[name] = value }
-        process.environment = environment
         let streams = folder.appending(path: ".streams-\(UUID())")
         try FileManager.default.createDirectory(at: streams, withIntermediateDirectories: true)
-        func handle(_ name: String) throws -> FileHandle {
+        func file(_ name: String, _ text: String = "") throws -> String {
             let url = streams.appending(path: name)
-            try Data().write(to: url)
-            return try FileHandle(forWritingTo: url)
+            try Data(text.utf8).write(to: url)
+            return url.path
         }
-        try Data(input.utf8).write(to: streams.appending(path: "in"))
-        process.standardInput = try FileHandle(forReadingFrom: streams.appending(path: "in"))
-        process.standardOutput = try handle("out")
-        process.standardError = try handle("err")
-        try process.run()
+        let process = try SpawnedProcess(
+            Self.binary.path, arguments, environment: environment, folder: folder.path,
+            input: file("in", input), output: file("out"), errors: file("err"))
         return Running(process: process, streams: streams)
     }
 

@@ -104,13 +104,15 @@ import Testing
           run                     Enqueue and answer in one go: enqueue, then work
                                   --drain.
           ask                     Ask one question about one video, without a queue.
-          status                  Show how many jobs of each batch are in which state.
+          status                  Show how many jobs of each batch are in which state,
+                                  and who works on them.
           list                    List jobs.
           show                    Show all that is known of one job.
           follow                  Watch one job until it ends.
           logs                    Show what a worker wrote about an attempt at a job.
           results                 Show answers and what they saved.
           export                  Write answers for other programs.
+          report                  Write what became of a batch into one HTML file.
           wait                    Return when no job can run any more.
           retry                   Put failed and cancelled jobs back into the queue.
           cancel                  Cancel jobs; running ones stop at their worker's next

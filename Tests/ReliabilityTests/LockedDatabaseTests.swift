@@ -142,9 +142,9 @@ extension Reliability {
         func `the log grows under a long read only by what is written, says so, and shrinks after`()
             async throws
         {
-            let length = Reliability.bound(600.0, full: 600.0)
-            let limit = 100_000
-            try await store.enqueue(0..<400)
+            let length = 600.0
+            let (limit, jobs) = (100_000, Reliability.bound(150, full: 400))
+            try await store.enqueue(0..<jobs)
             let reader = try await hold("read", length)
             let before = try logSize()
             let options = ["--log-limit", "\(limit)"]
@@ -152,9 +152,9 @@ extension Reliability {
                 store.location, "first", in: store.folder, milliseconds: 0, options)
             #expect(try await first.child.ended() == .code(0))
             let grown = try logSize()
-            print("400 jobs under a long read: log of \(before) bytes, then \(grown)")
+            print("\(jobs) jobs under a long read: log of \(before) bytes, then \(grown)")
             #expect(grown > 8 * limit, "the read kept the log")
-            #expect(grown - before < 400 * 100_000)
+            #expect(grown - before < jobs * 250_000, "a job writes some twenty pages")
             var environment = QueueEnvironment()
             environment.logLimit = Int64(limit)
             let queue = try SQLiteQueue(path: store.location, environment: environment)
@@ -163,7 +163,7 @@ extension Reliability {
             #expect(finding.detail.contains("\(grown / 1024)"))
 
             try await reader.kill()
-            try await store.enqueue(400..<440)
+            try await store.enqueue(jobs..<jobs + 40)
             let second = try StormProcess(
                 store.location, "second", in: store.folder, milliseconds: 0, options)
             #expect(try await second.child.ended() == .code(0))

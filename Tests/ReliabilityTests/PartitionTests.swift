@@ -123,22 +123,7 @@ final class Partition {
 
     @discardableResult
     private func sql(_ text: String) throws -> String {
-        let process = Process()
-        let output = Pipe()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [
-            "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", text,
-            server.url(database: "postgres"),
-        ]
-        process.standardOutput = output
-        try process.run()
-        let data = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            throw Child.ChildFailure(description: "psql: \(text)")
-        }
-        return String(decoding: data, as: UTF8.self)
-            .trimmingCharacters(in: .whitespacesAndNewlines)
+        try psql(server.url(database: "postgres"), text)
     }
 
     private func number(_ text: String) throws -> Int { Int(try sql(text)) ?? -1 }
@@ -193,7 +178,7 @@ final class Partition {
                 if crew[place]?.notices != notices[place] { heard[place] = .now - cut }
             }
             if fenced == nil,
-                crew[.fence]?.hasEnded(ids[.fence] ?? 0) == true
+                crew[.fence]?.hasStopped(ids[.fence] ?? 0) == true
             {
                 fenced = Date().timeIntervalSince1970
             }
@@ -265,13 +250,13 @@ struct StormWorker {
     /// Lines that it said.
     var notices: Int { output.split(separator: "\n").count }
 
-    /// Whether it has done with a job without an answer.
-    func hasEnded(_ job: JobID) -> Bool {
+    /// Whether it has stopped computing a job.
+    func hasStopped(_ job: JobID) -> Bool {
         let events = try? String(contentsOfFile: folder.file("\(name).events"), encoding: .utf8)
         return (events ?? "").split(separator: "\n").contains { line in
             let words = line.split(separator: " ")
             return words.count == 3 && words[1] == "\(job)"
-                && ["lost", "interrupted"].contains(words[0])
+                && words[0] == "stopped"
         }
     }
 }

@@ -28,7 +28,6 @@ final class PowerLossStorm {
     private let environment: [String: String]
     private var random: SplitMix
     private var round = 0
-    private var jobs = 0
     private var acknowledged: [JobID: AttemptID] = [:]
     /// What the disk has.
     private var disk: [[UInt8]?] = []
@@ -90,22 +89,27 @@ final class PowerLossStorm {
         return log.image(before: cut, .some(share), using: &random)
     }
 
-    /// More jobs when few are left, before the workers start: they are on the disk.
+    /// More jobs when few are left, before the workers start: they are on the disk. By a process of its
+    /// own, after whose end nothing has the files open.
     private func refill(_ database: String) async throws {
-        let queue = try SQLiteQueue(path: database)
-        guard try await queue.remaining(JobSelection()) < 100 else { return }
-        let config = ConfigRecord(
-            fingerprint: "storm", model: "stub", modelSHA256: "stub", optionsJSON: "{}")
-        let new = (jobs..<jobs + 200).map { number in
-            NewJob(
-                video: VideoRecord(
-                    contentID: "sha256:\(number / 4)", path: "/storm/clip-\(number / 4).mp4",
-                    sizeBytes: 1, mtimeNanoseconds: 1),
-                config: config, question: "Question \(number)?", maxCrashes: 100_000)
+        let place = URL(fileURLWithPath: database).deletingLastPathComponent().path
+        if disk.contains(where: { $0 != nil }), try left(in: database) >= 100 { return }
+        let child = try Child(
+            worker, ["fill", database, "round\(round)-", "200"], output: "\(place)/fill.out")
+        guard try await child.ended() == .code(0) else {
+            let output = try? String(contentsOfFile: "\(place)/fill.out", encoding: .utf8)
+            throw Child.ChildFailure(
+                description: "round \(round): no more jobs: \(output ?? "") \(findings)")
         }
-        jobs += try await queue.enqueue(
-            BatchSpec(name: "storm", source: "-", specJSON: "{}"), new
-        ).inserted.count
+    }
+
+    private func left(in database: String) throws -> Int {
+        let file = try DatabaseQueue(path: database)
+        defer { try? file.close() }
+        return try file.read { db in
+            try Int.fetchOne(
+                db, sql: "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')") ?? 0
+        }
     }
 
     // MARK: The kill
@@ -225,6 +229,7 @@ final class PowerLossStorm {
 
     private func inspect(_ database: String, _ what: String) throws -> [JobID: AttemptID] {
         let file = try DatabaseQueue(path: database)
+        defer { try? file.close() }
         return try file.read { db in
             let integrity = try String.fetchAll(db, sql: "PRAGMA integrity_check")
             if integrity != ["ok"] {

@@ -166,9 +166,11 @@ import VideoFrames
         let fixture = try QueueFixture()
         defer { fixture.remove() }
         let ids = try await fixture.enqueueGroup(3)
-        try await fixture.enqueue(3)
         // A worker of another machine takes the first and dies.
         try await fixture.crash(ids[0])
+        // It comes back behind its companions and before these.
+        try await Task.sleep(for: .milliseconds(5))
+        try await fixture.enqueue(3)
         let inHand = Mutex<(now: Set<JobID>, beside: [JobID: Int])>(([], [:]))
         let engine = StubEngine(
             prepare: { claim in

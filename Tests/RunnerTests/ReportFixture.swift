@@ -14,7 +14,7 @@ enum Hostile {
         #"</script><script>alert(1)</script>"#, #"</style><img src=x onerror=alert(1)>"#,
         #""><svg onload='alert(1)'>"#, "]]> <!-- <![CDATA[ -->", "&lt;b&gt; &#60; &amp;amp;",
         "\u{202E}backwards\u{2066} \u{2069}\u{2069} and on",
-        "nul \u{0} bell \u{7} escape \u{1B}[31m",
+        "bell \u{7} escape \u{1B}[31m",
         "\u{85} \u{9B}31m \u{2028} \u{FEFF} \u{FFFE} \u{10FFFF}", "line\nline\ttab\r\nline",
         "'; DROP TABLE jobs; -- %n %s $(reboot) `reboot` \\",
         "ما هذا؟ 日本語 🧑‍🚒 e\u{301}\u{301}\u{301}",

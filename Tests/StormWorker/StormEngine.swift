@@ -48,7 +48,13 @@ struct StormEngine: JobEngine {
             try await suffer(ailment)
         }
         for step in 1...2 {
-            try await Task.sleep(for: duration / 2)
+            do {
+                try await Task.sleep(for: duration / 2)
+            } catch {
+                // At once, and whatever the queue then says.
+                log.note("stopped", claim)
+                throw error
+            }
             progress("prefill", Double(step) / 2)
         }
         log.note("inferred", claim)

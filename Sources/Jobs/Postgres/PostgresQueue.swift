@@ -42,9 +42,11 @@ package final class PostgresQueue: Sendable {
         isReadOnly = readOnly
         self.environment = environment
         let settings = Self.settings(environment, readOnly: readOnly)
-        // Plans of what is run over and over: made once, by index.
+        // Plans of what is run over and over: made once, by index, whatever the server's statistics say
+        // of tables that were empty when they were made.
         let often =
-            settings + "; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off"
+            settings + "; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; "
+            + "SET enable_hashjoin = off; SET enable_mergejoin = off"
         work = PostgresConnection(target: target, role: "work", settings: often)
         heartbeats = PostgresConnection(target: target, role: "heartbeat", settings: often)
         people = PostgresConnection(target: target, role: "people", settings: settings)

@@ -45,8 +45,7 @@ struct PostgresTarget: Sendable {
     /// libpq's and the server's words without the password.
     func redacted(_ text: String) -> String {
         secrets.reduce(text) { $0.replacing($1, with: "***") }
-            .trimmingCharacters(in: .whitespacesAndNewlines)
-            .replacing("\n", with: " ")
+            .split(whereSeparator: \.isWhitespace).joined(separator: " ")
     }
 
     /// Settings of a connection in libpq's form. The URL comes last, so that what it says wins.

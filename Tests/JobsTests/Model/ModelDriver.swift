@@ -9,6 +9,8 @@ final class ModelDriver {
     /// `nil` for those that may have been pruned: an id may be another's then.
     private var workers: [WorkerID?] = []
     private var workerNames: [String: Int] = [:]
+    /// They died or signed off, and do not claim any more.
+    private var ended: Set<WorkerID> = []
     private var claims: [Claim] = []
     private var jobs: [JobID?] = []
 
@@ -35,9 +37,10 @@ final class ModelDriver {
         case .unregister(let number):
             guard let worker = worker(number) else { return "-" }
             try await queue.unregister(worker, reason: "stop")
+            ended.insert(worker)
             return ""
         case .claim(let number, let limit, let queues, let model):
-            guard let worker = worker(number) else { return "-" }
+            guard let worker = worker(number), !ended.contains(worker) else { return "-" }
             let filter = ClaimFilter(
                 queues: queues.map(queueName), modelSHA256: model.map { "m\($0)" })
             return note(
@@ -83,6 +86,7 @@ final class ModelDriver {
         case .die(let number):
             guard let worker = worker(number) else { return "-" }
             try await test.endLife(worker)
+            ended.insert(worker)
             return ""
         case .rescue:
             return try await queue.rescue().map {
@@ -191,6 +195,7 @@ final class ModelDriver {
         let name = try await test.queue.workers().first { $0.workerID == id }?.name
         if let name { workerNames[name] = workers.count }
         workers.append(id)
+        ended.remove(id)
         return name == nil ? "not listed" : ""
     }
 

@@ -21,9 +21,9 @@ extension ModelOperation {
         switch random.number(0..<100) {
         case 0..<7:
             return .enqueue(batch: random.number(0..<3), items(random.number(0..<6), &random))
-        case 7..<10: return .register(isFar: random.chance(40))
-        case 10..<12: return .unregister(worker)
-        case 12..<32:
+        case 7..<12: return .register(isFar: random.chance(40))
+        case 12: return .unregister(worker)
+        case 13..<32:
             return .claim(
                 worker: worker, limit: random.one(of: [1, 1, 2, 3, 5, 0]),
                 queues: random.one(of: [[], [], [0], [1], [0, 1], [2]]),
