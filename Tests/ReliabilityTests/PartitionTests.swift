@@ -105,14 +105,17 @@ final class Partition {
         try? server.stop("immediate")
     }
 
-    /// In the queues `claim` and `reply` a claim or an answer takes three seconds to commit, so that the
-    /// link can be cut when the server has it.
+    /// In the queues `claim` and `reply` a claim or an answer is committed only while a gate is open, so
+    /// that the link can be cut when the server has it.
     private func makeSlow() throws {
         try sql(
             """
+            CREATE TABLE zipvl.gate (is_closed boolean);
+            INSERT INTO zipvl.gate VALUES (false);
             CREATE FUNCTION zipvl.be_slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                IF (SELECT queue FROM zipvl.jobs WHERE job_id = NEW.job_id) = TG_ARGV[0]
-                THEN PERFORM pg_sleep(3); END IF;
+                IF (SELECT queue FROM zipvl.jobs WHERE job_id = NEW.job_id) = TG_ARGV[0] THEN
+                    WHILE (SELECT is_closed FROM zipvl.gate) LOOP PERFORM pg_sleep(0.05); END LOOP;
+                END IF;
                 RETURN NULL; END $$;
             CREATE TRIGGER slow_claim AFTER INSERT ON zipvl.attempts
                 FOR EACH ROW EXECUTE FUNCTION zipvl.be_slow('claim');
@@ -127,6 +130,16 @@ final class Partition {
     }
 
     private func number(_ text: String) throws -> Int { Int(try sql(text)) ?? -1 }
+
+    private func waitingAtGate() throws -> Int {
+        try number(
+            """
+            SELECT count(*) FROM pg_stat_activity
+            WHERE pid <> pg_backend_pid() AND state = 'active'
+                AND (query LIKE '%INSERT INTO attempts%' OR query LIKE '%INSERT INTO answers%')
+                AND query_start < clock_timestamp() - interval '0.3 s'
+            """)
+    }
 
     private func enqueue(_ place: Place, _ round: Int) async throws -> JobID {
         jobs += 1
@@ -145,11 +158,11 @@ final class Partition {
                 folder.inferences("begun")[ids[place] ?? 0] == 1
             }
         }
+        try sql("UPDATE zipvl.gate SET is_closed = true")
         ids[.claim] = try await enqueue(.claim, round)
         ids[.reply] = try await enqueue(.reply, round)
-        try await eventually("the server commits a claim and an answer") {
-            try number(
-                "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 2
+        try await eventually("the server is about to commit a claim and an answer") {
+            try waitingAtGate() == 2
         }
         #expect(folder.inferences()[ids[.send] ?? 0] == nil, "the answer was too early")
         network.cut()
@@ -157,10 +170,8 @@ final class Partition {
         let notices = crew.mapValues(\.notices)
 
         // The server goes on without the workers.
-        try await eventually("the server has committed both") {
-            try number(
-                "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 0
-        }
+        try sql("UPDATE zipvl.gate SET is_closed = false")
+        try await eventually("the server has committed both") { try waitingAtGate() == 0 }
         #expect(
             try number("SELECT count(*) FROM zipvl.answers WHERE job_id = \(ids[.reply] ?? 0)")
                 == 1)
