@@ -97,7 +97,8 @@ extension Reliability {
             print("WAL reset, \(mode): \(line)", terminator: "")
             if line.contains("malformed") { return nil }
             #expect(ending == .code(0))
-            return try #require(Counts(line))
+            let counts: Counts = try #require(Counts(line))
+            return counts
         }
 
         @Test func `a thousand guarded checkpoints under load lose nothing`() async throws {
