@@ -64,7 +64,9 @@ final class Partition {
     init(_ network: NetworkNamespaces) async throws {
         self.network = network
         server = try await network.inNear {
-            let server = try PostgresServer(options: "listen_addresses = '*'")
+            // Statements are told from each other by their whole text.
+            let server = try PostgresServer(
+                options: "listen_addresses = '*'\ntrack_activity_query_size = 16384")
             // Whoever comes over the link is let in.
             let access = "\(server.folder ?? "")/data/pg_hba.conf"
             let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: access))
