@@ -84,8 +84,15 @@ package struct Enqueuer: Sendable {
         var rest: [String] = []
         for item in items {
             let key = PathKey(item.path)
-            guard looked[key] == nil, asked.insert(key).inserted else { continue }
-            if let (size, mtime) = ContentIdentity.statistics(item.path) {
+            guard asked.insert(key).inserted else { continue }
+            let found = ContentIdentity.statistics(item.path)
+            // Still the file that was looked at; one that is missing has size -1 and time 0.
+            if let video = looked[key]?.video, video.sizeBytes == found?.size ?? -1,
+                video.mtimeNanoseconds == found?.mtime ?? 0
+            {
+                continue
+            }
+            if let (size, mtime) = found {
                 files.append(
                     KnownFile(path: item.path, sizeBytes: size, mtimeNanoseconds: mtime))
             } else {
