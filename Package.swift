@@ -163,7 +163,8 @@ let package = Package(
             ],
             exclude: ["README.md", "shims", "slurm"], swiftSettings: settings),
         .testTarget(
-            name: "CommandTests", dependencies: ["Jobs", "TestSupport", "zipvl-batch", yams],
+            name: "CommandTests",
+            dependencies: ["Jobs", "QueueTestSupport", "TestSupport", "zipvl-batch", grdb, yams],
             swiftSettings: settings),
     ]
 )

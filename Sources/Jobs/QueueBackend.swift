@@ -88,6 +88,10 @@ package protocol QueueBackend: Sendable {
     func videos(_ selection: JobSelection) async throws -> [JobID: VideoRecord]
     /// Number of jobs that may still run (queued or running) in the selection.
     func remaining(_ selection: JobSelection) async throws -> Int
+    /// Whether nothing is left that a worker with this filter could still be given: no job waiting
+    /// (now or after a back-off), and none running, which its worker's death could bring back. Jobs
+    /// that are to start at a later time do not count; jobs of paused queues do.
+    func isDrained(_ filter: ClaimFilter) async throws -> Bool
     func metrics() async throws -> QueueMetrics
 
     // MARK: Care

@@ -1,3 +1,5 @@
+package import Foundation
+
 /// `jobs.job_id`.
 package typealias JobID = Int64
 /// `workers.worker_id`.
@@ -37,10 +39,12 @@ package struct JobSelection: Sendable {
     package var ids: [ClosedRange<JobID>] = []
     package var batch: String?
     package var states: [JobState] = []
-    package var errorClass: ErrorClass?
+    package var errorClasses: [ErrorClass] = []
     package var customID: String?
     /// Jobs of this model (`configs.model_sha256`).
     package var modelSHA256: String?
+    /// Jobs that ended at this time or later; those that have not ended are left out.
+    package var endedSince: Date?
     package init() {}
 }
 

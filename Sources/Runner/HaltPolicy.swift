@@ -7,7 +7,8 @@ package import Jobs
 /// those that either failed for good or were answered, and counts once there are three of them.
 package struct HaltPolicy: Sendable, Equatable {
     /// A worker answers one job at a time, so when a job's end reaches the limit none is being answered:
-    /// both give back what was claimed ahead. Each worker counts for itself.
+    /// both give back what was claimed ahead. Each worker counts for itself; of the workers of one
+    /// `--gpus`, the first that reaches the limit ends all, which then give up their jobs for `now`.
     package enum When: String, Sendable, CaseIterable { case soon, now }
     package enum What: String, Sendable, CaseIterable { case fail, success, done }
     package enum Limit: Sendable, Equatable {

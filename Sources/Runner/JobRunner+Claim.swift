@@ -24,7 +24,7 @@ extension JobRunner {
                 await storeAgain()
                 if !claims.isEmpty { return take(claims, asked: asked) }
                 if try await takeBack(waits: false).isEmpty {
-                    if options.drain, try await isDrained() {
+                    if options.drain, try await queue.isDrained(options.filter) {
                         summary.reason = .drained
                         return nil
                     }
@@ -123,22 +123,6 @@ extension JobRunner {
     func end(with problem: QueueError) {
         fatal = fatal ?? problem
         isEnding.set(())
-    }
-
-    /// Nothing is left that this worker could still be given: no job waiting (now or after a back-off),
-    /// and none running, here or elsewhere, that its worker's death could bring back. Jobs that are to
-    /// start at a later time do not count.
-    private func isDrained() async throws -> Bool {
-        if options.filter.modelSHA256 == nil, options.filter.queues.isEmpty {
-            return try await queue.status(batch: nil).allSatisfy {
-                $0.ready + $0.retrying + $0.running + $0.orphaned == 0
-            }
-        }
-        // Counts by model or queue are not to be had: what this worker itself has in hand or will retry.
-        let settled =
-            summary.succeeded + summary.failed + summary.retried + summary.cancelled
-            + summary.interrupted + summary.lost
-        return settled == summary.claimed && (lastRetry.map { $0 < clock.now() } ?? true)
     }
 
     /// Workers on many machines do not all ask at once.

@@ -83,7 +83,6 @@ extension JobRunner {
                 after: problem.failure, attempt: claim.number, of: claim.maxAttempts,
                 using: &generator)
         let retryAt = delay.map { clock.now().addingTimeInterval($0 / .seconds(1)) }
-        if let retryAt { lastRetry = max(lastRetry ?? retryAt, retryAt) }
         await store(lease, .failed(problem.failure, retryAt: retryAt)) { [queue] in
             try await queue.fail(claim.attempt, problem.failure, retryAt: retryAt)
         }

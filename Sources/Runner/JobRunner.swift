@@ -27,8 +27,6 @@ package actor JobRunner<Engine: JobEngine> {
     let isEnding = Latch<Void>()
     var stop = StopSignal()
     var heart: Heart?
-    /// When the last of the jobs that this worker failed may run again.
-    var lastRetry: Date?
     var pace = JobPace()
     var journal: AnswerJournal?
     /// Attempts of this run whose answers stand only in the journal.

@@ -33,17 +33,22 @@ struct FilterOptions: ParsableArguments {
     @Option(help: "Only jobs of this batch.")
     var batch: String?
 
-    @Option(help: "Only jobs in this state (repeatable).")
-    var state: [JobState] = []
+    @Option(help: "Only jobs in these states, separated by commas (repeatable).")
+    var state: [CommaList<JobState>] = []
 
-    @Option(help: "Only jobs that failed with this class.")
-    var errorClass: ErrorClass?
+    @Option(help: "Only jobs that failed with these classes, separated by commas (repeatable).")
+    var errorClass: [CommaList<ErrorClass>] = []
 
     @Option(help: ArgumentHelp("Only jobs with this id of yours.", valueName: "id"))
     var customID: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Only jobs that ended since then: 12h ago, HH:MM or ISO 8601.", valueName: "time"))
+    var since: PastTimeArgument?
+
     var isEmpty: Bool {
-        batch == nil && state.isEmpty && errorClass == nil && customID == nil
+        batch == nil && state.isEmpty && errorClass.isEmpty && customID == nil && since == nil
     }
 
     func selection(
@@ -51,9 +56,10 @@ struct FilterOptions: ParsableArguments {
     ) async throws -> JobSelection {
         var selection = try await Self.selection(of: ids, in: queue)
         selection.batch = batch
-        selection.states = state
-        selection.errorClass = errorClass
+        selection.states = state.flatMap(\.values)
+        selection.errorClasses = errorClass.flatMap(\.values)
         selection.customID = customID
+        selection.endedSince = since?.date
         return selection
     }
 

@@ -12,6 +12,36 @@ struct DurationArgument: ExpressibleByArgument {
     }
 }
 
+/// A moment gone by: `12h` (so long ago), `HH:MM` (the last time the local clock showed it) or
+/// ISO 8601 (`2026-01-31T22:00:00Z`).
+struct PastTimeArgument: ExpressibleByArgument {
+    let date: Date
+
+    init?(argument: String) {
+        self.init(argument: argument, now: Date())
+    }
+
+    init?(argument: String, now: Date) {
+        if let length = DurationText.parse(argument) {
+            date = now - length / Duration.seconds(1)
+            return
+        }
+        guard let clock = TimeArgument(argument: argument, now: now)?.date else { return nil }
+        guard clock > now, !argument.contains("-") else {
+            date = clock
+            return
+        }
+        let time = Calendar.current.dateComponents([.hour, .minute], from: clock)
+        guard
+            let last = Calendar.current.nextDate(
+                after: now,
+                matching: DateComponents(hour: time.hour, minute: time.minute, second: 0),
+                matchingPolicy: .nextTime, direction: .backward)
+        else { return nil }
+        date = last
+    }
+}
+
 /// A moment: `HH:MM` (the next time the local clock shows it) or ISO 8601 (`2026-01-31T22:00:00Z`).
 struct TimeArgument: ExpressibleByArgument {
     let date: Date

@@ -69,9 +69,11 @@ struct WorkCommand: AsyncParsableCommand {
         var policy = FleetPolicy()
         policy.until = limits.until?.date
         if let grace = limits.grace { policy.grace = grace.duration + .seconds(60) }
+        policy.haltCode = CommandExit.halted
+        policy.haltsNow = try limits.halt.map { try HaltPolicy($0).when == .now } ?? false
         let fleet = WorkFleet(
             global: global, gpus: try gpus.numbers(count: MachineDevices.gpuCount),
-            style: limits.progress, policy: policy)
+            style: limits.progress, policy: policy, hasLogFile: limits.logFile != nil)
         let (code, wasStopped) = await fleet.run()
         // A worker that was stopped before it had looked at the queue has nothing to say of it.
         if code == 0 || code == CommandExit.failedJobs, wasStopped,

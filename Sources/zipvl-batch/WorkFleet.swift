@@ -8,12 +8,19 @@ struct WorkFleet {
     var gpus: [Int]
     var style: ProgressStyle
     var policy = FleetPolicy()
+    /// Whether workers have a log file, which SIGHUP makes them open anew.
+    var hasLogFile = false
 
     /// - Returns: the joined exit code, and whether the workers were asked to stop
     func run() async -> (code: Int32, wasStopped: Bool) {
         let path = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let stop = StopSignal()
-        let signals = SignalWatch(stop, limit: policy.hardLimit + .seconds(5))
+        let relay = SignalRelay()
+        var reopen: (@Sendable () -> Void)?
+        if hasLogFile { reopen = { relay.send(SIGHUP) } }
+        let signals = SignalWatch(
+            stop, limit: policy.hardLimit + .seconds(5), reopen: reopen,
+            tell: { relay.send(SIGUSR1) }, toggle: { relay.send(SIGUSR2) })
         defer { signals.stop() }
         let own = Array(CommandLine.arguments.dropFirst())
         let workers = gpus.map { number in
@@ -26,7 +33,7 @@ struct WorkFleet {
         let isJSON = global.json
         let codes = await WorkerFleet.run(
             executable: path ?? CommandLine.arguments[0], workers: workers, policy: policy,
-            stop: stop
+            stop: stop, relay: relay
         ) { line in
             switch line {
             // One object a line: a mark before it would be none.

@@ -131,6 +131,15 @@ final class AilingQueue: QueueBackend {
     func remaining(_ selection: JobSelection) async throws -> Int {
         try await base.remaining(selection)
     }
+    func attempts(_ selection: JobSelection) async throws -> [AttemptRow] {
+        try await base.attempts(selection)
+    }
+    func videos(_ selection: JobSelection) async throws -> [JobID: VideoRecord] {
+        try await base.videos(selection)
+    }
+    func isDrained(_ filter: ClaimFilter) async throws -> Bool {
+        try await base.isDrained(filter)
+    }
     func maintain() async throws { try await base.maintain() }
     func check() async throws -> [Finding] { try await base.check() }
     func noteLog(_ attempt: AttemptID, path: String) async throws {

@@ -27,14 +27,15 @@ import Testing
     /// A script for each worker, in a folder that they share.
     private static func run(
         _ scripts: [String], _ policy: FleetPolicy = quick, stop: StopSignal = StopSignal(),
-        log: Log = Log(), folder: String = "/"
+        relay: SignalRelay = SignalRelay(), log: Log = Log(), folder: String = "/"
     ) async -> [Int32] {
         await WorkerFleet.run(
             executable: "/bin/sh",
             workers: scripts.enumerated().map {
                 .init(name: "cuda:\($0)", arguments: ["-c", $1])
             },
-            environment: ["FOLDER": folder], policy: policy, stop: stop, tell: log.add)
+            environment: ["FOLDER": folder], policy: policy, stop: stop, relay: relay,
+            tell: log.add)
     }
 
     private static func folder() throws -> URL {
@@ -125,6 +126,50 @@ import Testing
         #expect(log.contains("signals 1"))
     }
 
+    /// Says what it hears, and ends.
+    private static func listener(_ name: String) -> String {
+        """
+        n=0; trap 'n=$((n+1))' \(name); trap 'echo stopped; exit 5' TERM; echo ready
+        i=0; while [ $n -lt 1 ] && [ $i -lt 3000 ]; do sleep 0.1; i=$((i+1)); done
+        echo "heard \(name)"
+        """
+    }
+
+    @Test(arguments: ["HUP": SIGHUP, "USR1": SIGUSR1, "USR2": SIGUSR2])
+    func `other signals reach every worker that runs`(_ name: String, _ signal: Int32) async throws
+    {
+        let log = Log()
+        let relay = SignalRelay()
+        async let codes = Self.run(
+            [Self.listener(name), Self.listener(name)], relay: relay, log: log)
+        try await Self.until { log.all.count { $0.isOutput("ready") } == 2 }
+        relay.send(signal)
+        #expect(await codes == [0, 0])
+        #expect(log.all.count { $0.isOutput("heard \(name)") } == 2)
+    }
+
+    @Test(arguments: [false, true])
+    func `one that reaches its limit ends the others, too`(isNow: Bool) async throws {
+        let log = Log()
+        var policy = Self.quick
+        policy.haltsNow = isNow
+        let other = """
+            n=0; trap 'n=$((n+1))' TERM; echo ready
+            i=0; while [ $n -lt \(isNow ? 2 : 1) ] && [ $i -lt 3000 ]; do sleep 0.1; i=$((i+1)); done
+            for i in 1 2 3 4 5; do sleep 0.1; done
+            echo "signals $n"; exit 5
+            """
+        let folder = try Self.folder()
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let halting = "while ! [ -e $FOLDER/go ]; do sleep 0.1; done; exit 6"
+        async let codes = Self.run([other, halting], policy, log: log, folder: folder.path)
+        try await Self.until { log.contains("ready") }
+        try Data().write(to: folder.appending(path: "go"))
+        #expect(await codes == [5, 6])
+        #expect(log.contains("signals \(isNow ? 2 : 1)"))
+        #expect(log.notes == ["reached its limit (--halt): the other workers end, too"])
+    }
+
     @Test func `the second signal is passed on, and what ignores both is killed`() async throws {
         let log = Log()
         let stop = StopSignal()
@@ -211,5 +256,11 @@ import Testing
     func `the worst exit code is that of all`(_ codes: [Int32], _ joined: Int32) {
         #expect(FleetExit.joined(codes) == joined)
         #expect(FleetExit.joined(codes.reversed()) == joined)
+    }
+}
+
+extension WorkerFleet.Line {
+    fileprivate func isOutput(_ text: String) -> Bool {
+        if case .output(_, text) = self { true } else { false }
     }
 }

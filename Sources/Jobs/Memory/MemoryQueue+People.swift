@@ -94,6 +94,16 @@ extension MemoryQueue {
     package func remaining(_ selection: JobSelection) async throws -> Int {
         read { tables, _ in tables.selected(selection, [.queued, .running]).count }
     }
+
+    package func isDrained(_ filter: ClaimFilter) async throws -> Bool {
+        read { tables, now in
+            !tables.jobs.values.contains { job in
+                tables.isAsked(job, filter)
+                    && (job.state == .running
+                        || job.state == .queued && (job.attemptsMade > 0 || job.runAt <= now))
+            }
+        }
+    }
 }
 
 extension MemoryTables {
@@ -108,12 +118,16 @@ extension MemoryTables {
             }
             if !selection.states.isEmpty && !selection.states.contains(job.state) { return false }
             if let batch = selection.batch, batch != batches[job.batch]?.spec.name { return false }
-            if let errorClass = selection.errorClass, errorClass != job.failure?.errorClass {
+            let classes = selection.errorClasses
+            if !classes.isEmpty && !classes.contains(where: { $0 == job.failure?.errorClass }) {
                 return false
             }
             if let customID = selection.customID, customID != job.item.customID { return false }
             if let model = selection.modelSHA256, model != configs[job.config]?.modelSHA256 {
                 return false
+            }
+            if let since = selection.endedSince?.milliseconds {
+                return job.finishedAt.map { $0 >= since } == true
             }
             return true
         }

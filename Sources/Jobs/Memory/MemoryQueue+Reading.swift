@@ -71,6 +71,21 @@ extension MemoryQueue {
                 answer: tables.answers[job.id]?.answer)
         }
     }
+
+    package func attempts(_ selection: JobSelection) async throws -> [AttemptRow] {
+        read { tables, _ in
+            tables.selected(selection).flatMap { tables.attempts(of: $0.id) }
+                .sorted { $0.id < $1.id }.map(tables.line)
+        }
+    }
+
+    package func videos(_ selection: JobSelection) async throws -> [JobID: VideoRecord] {
+        read { tables, _ in
+            tables.selected(selection).reduce(into: [:]) { videos, job in
+                videos[job.id] = tables.videos[job.video]
+            }
+        }
+    }
 }
 
 extension MemoryTables {
@@ -92,7 +107,8 @@ extension MemoryTables {
             endedAt: attempt.endedAt.map(MemoryTime.text), outcome: attempt.outcome,
             errorClass: attempt.errorClass, errorCode: attempt.errorCode,
             errorMessage: attempt.errorMessage, stage: attempt.stage,
-            begunAt: attempt.begunAt.map(MemoryTime.text), logPath: attempt.logPath)
+            begunAt: attempt.begunAt.map(MemoryTime.text), logPath: attempt.logPath,
+            jobID: attempt.job, device: workers[attempt.worker]?.info.device)
     }
 }
 

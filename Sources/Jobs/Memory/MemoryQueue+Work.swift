@@ -77,14 +77,16 @@ extension MemoryQueue {
 }
 
 extension MemoryTables {
+    func isAsked(_ job: MemoryJob, _ filter: ClaimFilter) -> Bool {
+        (filter.queues.isEmpty || filter.queues.contains(job.item.queue))
+            && (filter.modelSHA256 == nil
+                || filter.modelSHA256 == configs[job.config]?.modelSHA256)
+    }
+
     /// What may run now, the next first.
     fileprivate func runnable(_ filter: ClaimFilter, _ now: Int64) -> [MemoryJob] {
         jobs.values.filter { job in
-            let isAsked =
-                (filter.queues.isEmpty || filter.queues.contains(job.item.queue))
-                && (filter.modelSHA256 == nil
-                    || filter.modelSHA256 == configs[job.config]?.modelSHA256)
-            return isAsked && job.state == .queued && job.runAt <= now
+            isAsked(job, filter) && job.state == .queued && job.runAt <= now
                 && queues[job.item.queue]?.pausedAt == nil && room(in: job.item.queue) > 0
         }.sorted { ($1.priority, $0.runAt, $0.id) < ($0.priority, $1.runAt, $1.id) }
     }

@@ -21,12 +21,18 @@ extension JobSelection {
         if !states.isEmpty {
             parts.append("j.state = ANY (\(bind(states.map(\.rawValue), "text[]")))")
         }
-        if let errorClass { parts.append("j.error_class = \(bind(errorClass.rawValue, "text"))") }
+        if !errorClasses.isEmpty {
+            let classes = bind(errorClasses.map(\.rawValue), "text[]")
+            parts.append("j.error_class = ANY (\(classes))")
+        }
         if let customID { parts.append("j.custom_id = \(bind(customID, "text"))") }
         if let modelSHA256 {
             parts.append(
                 "j.config_id IN (SELECT config_id FROM configs "
                     + "WHERE model_sha256 = \(bind(modelSHA256, "text")))")
+        }
+        if let endedSince {
+            parts.append("j.finished_at_ms >= \(bind(endedSince.milliseconds, "bigint"))")
         }
         return (parts.isEmpty ? "true" : parts.joined(separator: " AND "), arguments)
     }

@@ -87,30 +87,13 @@ extension PostgresQueue {
                 choices: try row.list("choices_json"), model: try row.value("model"),
                 optionsJSON: try row.value("options_json"),
                 video: try VideoRecord(row: row).columns,
-                attempts: try Self.attempts(session, job),
+                attempts: try session.run(
+                    "\(AttemptRow.postgresQuery) WHERE t.job_id = $1::bigint ORDER BY t.attempt_id",
+                    [job]
+                ).map(AttemptRow.init(row:)),
                 answer: try session.run(
                     "SELECT * FROM answers WHERE job_id = $1::bigint", [job]
                 ).first.map(Answer.init(row:)))
-        }
-    }
-
-    private static func attempts(_ session: PostgresSession, _ job: JobID) throws -> [AttemptRow] {
-        try session.run(
-            """
-            SELECT t.*, w.name AS worker, iso8601(t.started_at_ms) AS started,
-                iso8601(t.ended_at_ms) AS ended, iso8601(t.begun_at_ms) AS begun
-            FROM attempts t JOIN workers w USING (worker_id)
-            WHERE t.job_id = $1::bigint ORDER BY t.attempt_id
-            """, [job]
-        ).map { row in
-            AttemptRow(
-                attemptID: try row.value("attempt_id"), number: try row.value("number"),
-                worker: try row.value("worker"), startedAt: try row.value("started"),
-                endedAt: try row.optional("ended"), outcome: try row.optional("outcome"),
-                errorClass: try row.errorClass(), errorCode: try row.optional("error_code"),
-                errorMessage: try row.optional("error_message"),
-                stage: try row.optional("stage"), begunAt: try row.optional("begun"),
-                logPath: try row.optional("log_path"))
         }
     }
 
@@ -137,6 +120,23 @@ extension PostgresQueue {
                 WHERE j.state IN ('queued', 'running') AND \(condition)
                 """, arguments
             ).first?.value("n") ?? 0
+        }
+    }
+
+    package func isDrained(_ filter: ClaimFilter) async throws -> Bool {
+        let isAsked = """
+            (cardinality($1::text[]) = 0 OR j.queue = ANY ($1::text[]))
+            AND ($2::text IS NULL OR j.config_id IN (
+                SELECT config_id FROM configs WHERE model_sha256 = $2::text))
+            """
+        return try await read { [environment] session in
+            try session.run(
+                """
+                SELECT NOT EXISTS (SELECT FROM jobs j WHERE j.state = 'running' AND \(isAsked))
+                    AND NOT EXISTS (SELECT FROM jobs j WHERE j.state = 'queued' AND \(isAsked)
+                        AND (j.attempts_made > 0 OR j.run_at_ms <= \(environment.now()))) AS drained
+                """, [filter.queues, filter.modelSHA256]
+            ).first?.value("drained") ?? true
         }
     }
 

@@ -19,9 +19,10 @@ extension JobSelection {
             parts.append("j.state IN (\(states.map { _ in "?" }.joined(separator: ", ")))")
             arguments += StatementArguments(states.map(\.rawValue))
         }
-        if let errorClass {
-            parts.append("j.error_class = ?")
-            arguments += [errorClass.rawValue]
+        if !errorClasses.isEmpty {
+            let marks = errorClasses.map { _ in "?" }.joined(separator: ", ")
+            parts.append("j.error_class IN (\(marks))")
+            arguments += StatementArguments(errorClasses.map(\.rawValue))
         }
         if let customID {
             parts.append("j.custom_id = ?")
@@ -30,6 +31,10 @@ extension JobSelection {
         if let modelSHA256 {
             parts.append("j.config_id IN (SELECT config_id FROM configs WHERE model_sha256 = ?)")
             arguments += [modelSHA256]
+        }
+        if let endedSince {
+            parts.append("j.finished_at_ms >= ?")
+            arguments += [endedSince.milliseconds]
         }
         return (parts.isEmpty ? "1" : parts.joined(separator: " AND "), arguments)
     }

@@ -5,31 +5,17 @@ extension SQLiteQueue {
     package func attempts(_ selection: JobSelection) async throws -> [AttemptRow] {
         try await read { db in
             let condition = selection.condition
-            let rows = try Row.fetchCursor(
-                db,
-                sql: """
-                    SELECT t.*, w.name AS worker, w.device,
-                      strftime('%Y-%m-%dT%H:%M:%fZ', t.started_at_ms / 1000.0, 'unixepoch') AS started,
-                      strftime('%Y-%m-%dT%H:%M:%fZ', t.begun_at_ms / 1000.0, 'unixepoch') AS begun,
-                      strftime('%Y-%m-%dT%H:%M:%fZ', t.ended_at_ms / 1000.0, 'unixepoch') AS ended
-                    FROM attempts t JOIN workers w USING (worker_id)
-                    WHERE t.job_id IN (
-                        SELECT j.job_id FROM jobs j JOIN batches b USING (batch_id)
-                        WHERE \(condition.sql))
-                    ORDER BY t.attempt_id
-                    """, arguments: condition.arguments)
             return try Array(
-                rows.map { row in
-                    AttemptRow(
-                        attemptID: try row.value("attempt_id"), number: try row.value("number"),
-                        worker: try row.value("worker"), startedAt: try row.value("started"),
-                        endedAt: try row.optional("ended"), outcome: try row.optional("outcome"),
-                        errorClass: try row.errorClass(), errorCode: try row.optional("error_code"),
-                        errorMessage: try row.optional("error_message"),
-                        stage: try row.optional("stage"), begunAt: try row.optional("begun"),
-                        logPath: try row.optional("log_path"), jobID: try row.value("job_id"),
-                        device: try row.optional("device"))
-                })
+                Row.fetchCursor(
+                    db,
+                    sql: """
+                        \(AttemptRow.sqliteQuery)
+                        WHERE t.job_id IN (
+                            SELECT j.job_id FROM jobs j JOIN batches b USING (batch_id)
+                            WHERE \(condition.sql))
+                        ORDER BY t.attempt_id
+                        """, arguments: condition.arguments
+                ).map(AttemptRow.init(row:)))
         }
     }
 
@@ -55,5 +41,27 @@ extension SQLiteQueue {
             }
             return videos
         }
+    }
+}
+
+extension AttemptRow {
+    /// Rows of `attempts t` with what is told of their workers.
+    static let sqliteQuery = """
+        SELECT t.*, w.name AS worker, w.device,
+          strftime('%Y-%m-%dT%H:%M:%fZ', t.started_at_ms / 1000.0, 'unixepoch') AS started,
+          strftime('%Y-%m-%dT%H:%M:%fZ', t.begun_at_ms / 1000.0, 'unixepoch') AS begun,
+          strftime('%Y-%m-%dT%H:%M:%fZ', t.ended_at_ms / 1000.0, 'unixepoch') AS ended
+        FROM attempts t JOIN workers w USING (worker_id)
+        """
+
+    init(row: Row) throws {
+        self.init(
+            attemptID: try row.value("attempt_id"), number: try row.value("number"),
+            worker: try row.value("worker"), startedAt: try row.value("started"),
+            endedAt: try row.optional("ended"), outcome: try row.optional("outcome"),
+            errorClass: try row.errorClass(), errorCode: try row.optional("error_code"),
+            errorMessage: try row.optional("error_message"), stage: try row.optional("stage"),
+            begunAt: try row.optional("begun"), logPath: try row.optional("log_path"),
+            jobID: try row.value("job_id"), device: try row.optional("device"))
     }
 }

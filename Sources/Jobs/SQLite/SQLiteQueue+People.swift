@@ -86,6 +86,26 @@ extension SQLiteQueue {
                     """, arguments: condition.arguments) ?? 0
         }
     }
+
+    package func isDrained(_ filter: ClaimFilter) async throws -> Bool {
+        let now = environment.now()
+        let queues = filter.queues.isEmpty ? nil : JSONText.encode(filter.queues)
+        let isAsked = """
+            (:queues IS NULL OR j.queue IN (SELECT value FROM json_each(:queues)))
+            AND (:model IS NULL OR j.config_id IN (
+                SELECT config_id FROM configs WHERE model_sha256 = :model))
+            """
+        return try await read { db in
+            try Bool.fetchOne(
+                db,
+                sql: """
+                    SELECT NOT EXISTS (SELECT 1 FROM jobs j WHERE j.state = 'running' AND \(isAsked))
+                        AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.state = 'queued' AND \(isAsked)
+                            AND (j.attempts_made > 0 OR j.run_at_ms <= :now))
+                    """, arguments: ["queues": queues, "model": filter.modelSHA256, "now": now]
+            ) ?? true
+        }
+    }
 }
 
 /// Order and pause.

@@ -80,33 +80,13 @@ extension SQLiteQueue {
                 choices: try row.texts("choices_json"), model: try row.value("model"),
                 optionsJSON: try row.value("options_json"),
                 video: try VideoRecord(row: row).columns,
-                attempts: try Self.attempts(db, job),
+                attempts: try Row.fetchAll(
+                    db, sql: "\(AttemptRow.sqliteQuery) WHERE t.job_id = ? ORDER BY t.attempt_id",
+                    arguments: [job]
+                ).map(AttemptRow.init(row:)),
                 answer: try Row.fetchOne(
                     db, sql: "SELECT * FROM answers WHERE job_id = ?", arguments: [job]
                 ).map(Answer.init(row:)))
-        }
-    }
-
-    private static func attempts(_ db: Database, _ job: JobID) throws -> [AttemptRow] {
-        try Row.fetchAll(
-            db,
-            sql: """
-                SELECT t.*, w.name AS worker,
-                  strftime('%Y-%m-%dT%H:%M:%fZ', t.started_at_ms / 1000.0, 'unixepoch') AS started,
-                  strftime('%Y-%m-%dT%H:%M:%fZ', t.ended_at_ms / 1000.0, 'unixepoch') AS ended,
-                  strftime('%Y-%m-%dT%H:%M:%fZ', t.begun_at_ms / 1000.0, 'unixepoch') AS begun
-                FROM attempts t JOIN workers w USING (worker_id)
-                WHERE t.job_id = ? ORDER BY t.attempt_id
-                """, arguments: [job]
-        ).map { row in
-            AttemptRow(
-                attemptID: try row.value("attempt_id"), number: try row.value("number"),
-                worker: try row.value("worker"), startedAt: try row.value("started"),
-                endedAt: try row.optional("ended"), outcome: try row.optional("outcome"),
-                errorClass: try row.errorClass(), errorCode: try row.optional("error_code"),
-                errorMessage: try row.optional("error_message"),
-                stage: try row.optional("stage"), begunAt: try row.optional("begun"),
-                logPath: try row.optional("log_path"))
         }
     }
 

@@ -15,6 +15,11 @@ package struct FleetPolicy: Sendable {
     /// From the second request to the end of the process, whatever it does.
     package var hardLimit: Duration = .seconds(15)
 
+    /// Exit code of a worker that met its `--halt`: the others are asked to stop, too.
+    package var haltCode: Int32 = 6
+    /// Whether they then give up the jobs that they have in hand.
+    package var haltsNow = false
+
     package init() {}
 
     /// The time before the next start.

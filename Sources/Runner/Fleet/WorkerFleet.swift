@@ -45,17 +45,21 @@ package final class WorkerFleet {
     private let executable: String
     private let environment: [String: String]
     private let policy: FleetPolicy
+    private let relay: SignalRelay
     private let tell: @Sendable (Line) -> Void
     private var members: [Member]
 
     /// - Parameters:
     ///   - executable: path of the program that every worker runs
     ///   - environment: changes of this process's own
+    ///   - relay: signals for the workers that run, other than requests to stop
     package init(
         executable: String, workers: [Worker], environment: [String: String] = [:],
-        policy: FleetPolicy = FleetPolicy(), tell: @escaping @Sendable (Line) -> Void
+        policy: FleetPolicy = FleetPolicy(), relay: SignalRelay = SignalRelay(),
+        tell: @escaping @Sendable (Line) -> Void
     ) {
         self.executable = executable
+        self.relay = relay
         self.policy = policy
         self.tell = tell
         members = workers.map { Member(worker: $0) }
@@ -69,13 +73,13 @@ package final class WorkerFleet {
     package static func run(
         executable: String, workers: [Worker], environment: [String: String] = [:],
         policy: FleetPolicy = FleetPolicy(), stop: StopSignal,
-        tell: @escaping @Sendable (Line) -> Void
+        relay: SignalRelay = SignalRelay(), tell: @escaping @Sendable (Line) -> Void
     ) async -> [Int32] {
         await withCheckedContinuation { continuation in
             let thread = Thread {
                 let fleet = WorkerFleet(
                     executable: executable, workers: workers, environment: environment,
-                    policy: policy, tell: tell)
+                    policy: policy, relay: relay, tell: tell)
                 continuation.resume(returning: fleet.run(stop: stop))
             }
             thread.name = "fleet"
@@ -90,7 +94,13 @@ package final class WorkerFleet {
     ///   their last death, 1 for a signal.
     package func run(stop: StopSignal) -> [Int32] {
         while true {
-            for index in members.indices { step(&members[index], stop) }
+            for signal in relay.taken() { pass(signal) }
+            for index in members.indices {
+                step(&members[index], stop)
+                if case .ended(policy.haltCode) = members[index].state {
+                    halt(stop, members[index].worker.name)
+                }
+            }
             let codes = members.compactMap { member in
                 if case .ended(let code) = member.state {
                     return code as Int32??
@@ -125,6 +135,18 @@ package final class WorkerFleet {
             process.closeStreams()
             ended(&member, WorkerEnd(status: status))
         }
+    }
+
+    private func pass(_ signal: Int32) {
+        for case .running(let process) in members.map(\.state) { kill(process.pid, signal) }
+    }
+
+    /// What one worker found reason to end for is none to go on for the others.
+    private func halt(_ stop: StopSignal, _ worker: String) {
+        guard !stop.isRequested, members.count > 1 else { return }
+        say(.note(worker: worker, "reached its limit (--halt): the other workers end, too"))
+        stop.request()
+        if policy.haltsNow { stop.request() }
     }
 
     private func start(_ member: inout Member) {

@@ -55,6 +55,9 @@ struct WorkerProcess {
         sigemptyset(&signals)
         posix_spawnattr_setsigmask(&attributes, &signals)
         sigfillset(&signals)
+        // These are passed on, and must not end a worker that has not come to listen for them: where
+        // this process ignores or handles them, a worker begins by ignoring them.
+        for number in [SIGHUP, SIGUSR1, SIGUSR2] { sigdelset(&signals, number) }
         posix_spawnattr_setsigdefault(&attributes, &signals)
         // A group of its own: an interrupt typed at the terminal comes by way of the fleet, once.
         posix_spawnattr_setpgroup(&attributes, 0)

@@ -177,7 +177,7 @@ import Testing
             _ = try await test.claims(worker, limit: 1)
             try await test.kill(worker)
             #expect(try await test.queue.rescue().map(\.fate) == [.quarantined])
-            #expect(try await test.queue.retry(.with { $0.errorClass = .crash }) == 1)
+            #expect(try await test.queue.retry(.with { $0.errorClasses = [.crash] }) == 1)
             let claims = try await test.claims(try await test.worker())
             #expect(Set(claims.map(\.job)) == Set(jobs), "it is a companion again")
             #expect(claims.allSatisfy { $0.crashes == 0 && $0.number == 1 })

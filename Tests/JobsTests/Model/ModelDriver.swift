@@ -148,7 +148,7 @@ final class ModelDriver {
         }
         result.batch = selection.batch.map { "batch \($0)" }
         result.states = selection.states
-        result.errorClass = selection.errorClass
+        result.errorClasses = selection.errorClasses
         result.customID = selection.customID.map { "c\($0)" }
         result.modelSHA256 = selection.model.map { "m\($0)" }
         return result

@@ -92,7 +92,11 @@ extension ModelOperation {
                 random.one(of: JobState.allCases)
             }
         }
-        if random.chance(10) { selection.errorClass = random.one(of: ErrorClass.allCases) }
+        if random.chance(10) {
+            selection.errorClasses = (0..<random.number(1..<3)).map { _ in
+                random.one(of: ErrorClass.allCases)
+            }
+        }
         if random.chance(10) { selection.customID = random.number(0..<4) }
         if random.chance(10) { selection.model = random.number(0..<3) }
         return selection

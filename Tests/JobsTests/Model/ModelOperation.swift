@@ -16,7 +16,7 @@ enum ModelOperation: Sendable, Equatable {
         var jobs: [[Int]] = []
         var batch: Int?
         var states: [JobState] = []
-        var errorClass: ErrorClass?
+        var errorClasses: [ErrorClass] = []
         var customID: Int?
         var model: Int?
     }

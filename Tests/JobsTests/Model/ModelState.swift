@@ -33,14 +33,26 @@ extension ModelDriver {
             lines.append("  \(row)")
         }
         lines.append("\(try await queue.remaining(JobSelection())) remain")
+        lines.append("all attempts: \(try await queue.attempts(JobSelection()).map(text))")
+        let videos = try await queue.videos(JobSelection()).sorted { $0.key < $1.key }
+        lines.append("videos: \(videos.map { "\(job($0.key)) \($0.value)" })")
+        for filter in [
+            ClaimFilter(), ClaimFilter(queues: ["default"]),
+            ClaimFilter(queues: ["queue 1", "none"]),
+            ClaimFilter(modelSHA256: "m1"),
+        ] {
+            lines.append("\(filter) is drained: \(try await queue.isDrained(filter))")
+        }
         lines.append(text(try await queue.metrics()))
         return lines
     }
 
     private func text(_ row: AttemptRow) -> String {
         var row = row
-        let names = "\(attempt(row.attemptID)) of \(worker(named: row.worker))"
+        let at = row.jobID.map(job) ?? "nothing"
+        let names = "\(attempt(row.attemptID)) of \(worker(named: row.worker)) at \(at)"
         row.attemptID = 0
+        row.jobID = nil
         row.worker = ""
         return "\(names): \(row)"
     }
