@@ -17,3 +17,22 @@ package protocol EvaluationStore: Sendable {
     /// All that stands of these methods, in the order of methods and items.
     func evaluationAnswers(_ methods: [EvaluationMethodID]) async throws -> [EvaluationAnswer]
 }
+
+extension EvaluationSpec {
+    /// Answers to other questions must not be taken for answers to these. The videos may have moved.
+    ///
+    /// - Parameter stored: what the evaluation of this name was begun with
+    func refuse(_ items: [EvaluationItem], otherThan stored: [EvaluationItem]) throws(QueueError) {
+        var stored = stored
+        for index in stored.indices where index < items.count {
+            stored[index].video = items[index].video
+        }
+        guard stored == items else {
+            throw QueueError(
+                .invalid,
+                "\(manifest): the evaluation `\(name)` of this manifest was begun with other "
+                    + "questions (\(stored.count) stored, \(items.count) read as \(format)); "
+                    + "begin again with --fresh or another --name")
+        }
+    }
+}

@@ -66,7 +66,7 @@ extension MemoryQueue {
             else { return nil }
             return JobDetail(
                 job: tables.line(job), expected: job.item.expected, choices: job.item.choices,
-                model: config.model, optionsJSON: config.optionsJSON, video: video.texts,
+                model: config.model, optionsJSON: config.optionsJSON, video: video.columns,
                 attempts: tables.attempts(of: job.id).map(tables.line),
                 answer: tables.answers[job.id]?.answer)
         }
@@ -109,24 +109,5 @@ extension MemoryTables {
             errorMessage: attempt.errorMessage, stage: attempt.stage,
             begunAt: attempt.begunAt.map(MemoryTime.text), logPath: attempt.logPath,
             jobID: attempt.job, device: workers[attempt.worker]?.info.device)
-    }
-}
-
-extension VideoRecord {
-    /// What is known, by column name.
-    fileprivate var texts: [String: String] {
-        var texts = [
-            "content_id": contentID, "path": path, "size_bytes": "\(sizeBytes)",
-            "mtime_ns": "\(mtimeNanoseconds)",
-        ]
-        texts["duration_ms"] = durationMilliseconds.map { "\($0)" }
-        texts["width_px"] = width.map { "\($0)" }
-        texts["height_px"] = height.map { "\($0)" }
-        texts["fps"] = framesPerSecond.map { "\($0)" }
-        texts["frame_count"] = frameCount.map { "\($0)" }
-        texts["codec"] = codec
-        texts["container"] = container
-        texts["probe_error"] = probeError
-        return texts
     }
 }

@@ -36,15 +36,4 @@ extension AttemptRow {
             iso8601(t.ended_at_ms) AS ended, iso8601(t.begun_at_ms) AS begun
         FROM attempts t JOIN workers w USING (worker_id)
         """
-
-    init(row: PostgresRow) throws {
-        self.init(
-            attemptID: try row.value("attempt_id"), number: try row.value("number"),
-            worker: try row.value("worker"), startedAt: try row.value("started"),
-            endedAt: try row.optional("ended"), outcome: try row.optional("outcome"),
-            errorClass: try row.errorClass(), errorCode: try row.optional("error_code"),
-            errorMessage: try row.optional("error_message"), stage: try row.optional("stage"),
-            begunAt: try row.optional("begun"), logPath: try row.optional("log_path"),
-            jobID: try row.value("job_id"), device: try row.optional("device"))
-    }
 }

@@ -111,25 +111,10 @@ extension Claim {
             batch: try row.value("batch"), video: try VideoRecord(row: row),
             model: try row.value("model"), modelSHA256: try row.value("model_sha256"),
             optionsJSON: try row.value("options_json"), question: try row.value("question"),
-            choices: try row.list("choices_json"), expected: try row.optional("expected"),
+            choices: try row.texts("choices_json"), expected: try row.optional("expected"),
             timeout: .milliseconds(try row.value("timeout_ms") as Int64),
             leaseUntil: Date(milliseconds: try row.value("lease_expires_at_ms")),
             dedupeKey: try row.value("dedupe_key"), customID: try row.optional("custom_id"),
             queue: try row.value("queue"), crashes: try row.value("crashes"))
-    }
-}
-
-extension VideoRecord {
-    /// From the columns of `videos`.
-    init(row: PostgresRow) throws {
-        self.init(
-            contentID: try row.value("content_id"), path: try row.value("path"),
-            sizeBytes: try row.value("size_bytes"), mtimeNanoseconds: try row.value("mtime_ns"),
-            durationMilliseconds: try row.optional("duration_ms"),
-            width: try row.optional("width_px"), height: try row.optional("height_px"),
-            framesPerSecond: try row.optional("fps"),
-            frameCount: try row.optional("frame_count"), codec: try row.optional("codec"),
-            container: try row.optional("container"),
-            probeError: try row.optional("probe_error"))
     }
 }

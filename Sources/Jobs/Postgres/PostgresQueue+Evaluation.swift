@@ -27,7 +27,7 @@ extension PostgresQueue: EvaluationStore {
                 try session.run(
                     "SELECT * FROM evaluation_answers WHERE method_id = $1::bigint ORDER BY item",
                     [method]
-                ).map { try EvaluationAnswer(row: $0) }
+                ).map(EvaluationAnswer.init(row:))
             }
         }
     }
@@ -50,7 +50,11 @@ extension PostgresQueue: EvaluationStore {
         ).first
         if let known {
             let id: EvaluationID = try known.value("evaluation_id")
-            try refuseOthers(session, items, of: id, spec)
+            let stored = try session.run(
+                "SELECT * FROM evaluation_items WHERE evaluation_id = $1::bigint ORDER BY item",
+                [id]
+            ).map(EvaluationItem.init(row:))
+            try spec.refuse(items, otherThan: stored)
             for (index, item) in items.enumerated() {
                 try session.runPrepared(
                     """
@@ -75,26 +79,6 @@ extension PostgresQueue: EvaluationStore {
         }
         for (index, item) in items.enumerated() { try item.insert(session, id, index) }
         return id
-    }
-
-    /// Answers to other questions must not be taken for answers to these.
-    private static func refuseOthers(
-        _ session: PostgresSession, _ items: [EvaluationItem], of id: EvaluationID,
-        _ spec: EvaluationSpec
-    ) throws {
-        var stored = try session.run(
-            "SELECT * FROM evaluation_items WHERE evaluation_id = $1::bigint ORDER BY item", [id]
-        ).map { try EvaluationItem(row: $0) }
-        for index in stored.indices where index < items.count {
-            stored[index].video = items[index].video
-        }
-        guard stored == items else {
-            throw QueueError(
-                .invalid,
-                "\(spec.manifest): the evaluation `\(spec.name)` of this manifest was begun with other "
-                    + "questions (\(stored.count) stored, \(items.count) read as \(spec.format)); "
-                    + "begin again with --fresh or another --name")
-        }
     }
 
     private static func findOrMake(
@@ -142,13 +126,6 @@ extension EvaluationItem {
                 expected, group,
             ])
     }
-
-    fileprivate init(row: PostgresRow) throws {
-        self.init(
-            video: try row.value("video"), question: try row.value("question"),
-            choices: try row.list("choices_json"), expected: try row.value("expected"),
-            group: try row.optional("group_name"), customID: try row.optional("custom_id"))
-    }
 }
 
 extension EvaluationAnswer {
@@ -160,14 +137,13 @@ extension EvaluationAnswer {
             """, [method, item])
         switch outcome {
         case .success(let answer):
-            let names = Answer.columnTypes.map(\.name).joined(separator: ", ")
-            let values = Answer.columnTypes.enumerated().map { "$\($0 + 4)::\($1.type)" }
             try session.runPrepared(
                 """
-                INSERT INTO evaluation_answers (method_id, item, recorded_at_ms, \(names))
-                VALUES ($1::bigint, $2::bigint, $3::bigint, \(values.joined(separator: ", ")))
+                INSERT INTO evaluation_answers (method_id, item, recorded_at_ms,
+                    \(Answer.columnNames))
+                VALUES ($1::bigint, $2::bigint, $3::bigint, \(Answer.postgresValues(from: 4)))
                 ON CONFLICT (method_id, item) DO NOTHING
-                """, [method, item, now] + answer.columns)
+                """, [method, item, now] + answer.postgresArguments)
         case .failure(let failure):
             try session.runPrepared(
                 """
@@ -181,23 +157,5 @@ extension EvaluationAnswer {
                     failure.message.withoutNUL, failure.stage?.withoutNUL, now,
                 ])
         }
-    }
-
-    fileprivate init(row: PostgresRow) throws {
-        self.init(
-            method: try row.value("method_id"), item: try row.value("item"),
-            outcome: try Self.outcome(row))
-    }
-
-    private static func outcome(_ row: PostgresRow) throws -> Result<Answer, Failure> {
-        guard try row.isSet("answer") else {
-            return .failure(
-                Failure(
-                    errorClass: try row.errorClass() ?? .internal,
-                    code: try row.optional("error_code") ?? "",
-                    message: try row.optional("error_message") ?? "",
-                    stage: try row.optional("stage")))
-        }
-        return .success(try Answer(row: row))
     }
 }

@@ -7,7 +7,7 @@ extension PostgresQueue {
     package func complete(_ attempt: AttemptID, _ answer: Answer) async throws -> Finish {
         try await short { [environment] session in
             let rows = try session.runPrepared(
-                Self.complete(now: environment.now()), [attempt] + answer.columns)
+                Self.complete(now: environment.now()), [attempt] + answer.postgresArguments)
             if !rows.isEmpty { return .stored }
             return try Self.repeated(session, attempt, ["succeeded"], environment)
         }
@@ -15,7 +15,6 @@ extension PostgresQueue {
 
     /// $1 attempt, then the answer's columns. A row when it was stored.
     package static func complete(now: String) -> String {
-        let values = Answer.columnTypes.enumerated().map { "$\($0 + 2)::\($1.type)" }
         return """
             WITH clock AS MATERIALIZED (SELECT \(now) AS now),
             done AS (
@@ -28,8 +27,8 @@ extension PostgresQueue {
                     error_code = NULL, error_message = NULL, stage = NULL
                 FROM done, clock WHERE attempt_id = $1::bigint)
             INSERT INTO answers (job_id, attempt_id, recorded_at_ms,
-                \(Answer.columnTypes.map(\.name).joined(separator: ", ")))
-            SELECT done.job_id, $1::bigint, now, \(values.joined(separator: ", "))
+                \(Answer.columnNames))
+            SELECT done.job_id, $1::bigint, now, \(Answer.postgresValues(from: 2))
             FROM done, clock RETURNING job_id
             """
     }
@@ -151,5 +150,15 @@ extension PostgresQueue {
             WHERE attempt_id = $1::bigint AND (outcome IS NULL OR outcome = 'crashed')
             """, [attempt])
         return .leaseLost
+    }
+}
+
+extension Answer {
+    /// In the order of `columnTypes`.
+    var postgresArguments: PostgresSession.Arguments { columns.map { $0 } }
+
+    /// `$4::text, $5::bigint …`
+    static func postgresValues(from first: Int) -> String {
+        columnTypes.enumerated().map { "$\($0 + first)::\($1.type)" }.joined(separator: ", ")
     }
 }

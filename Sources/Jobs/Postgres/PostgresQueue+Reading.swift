@@ -30,14 +30,7 @@ extension PostgresQueue {
                 FROM jobs j JOIN batches b USING (batch_id), clock
                 WHERE $1::text IS NULL OR b.name = $1 GROUP BY b.name ORDER BY min(b.batch_id)
                 """, [batch]
-            ).map { row in
-                BatchStatus(
-                    batch: try row.value("batch"), held: try row.value("held"),
-                    ready: try row.value("ready"), scheduled: try row.value("scheduled"),
-                    retrying: try row.value("retrying"), running: try row.value("running"),
-                    orphaned: try row.value("orphaned"), succeeded: try row.value("succeeded"),
-                    failed: try row.value("failed"), cancelled: try row.value("cancelled"))
-            }
+            ).map(BatchStatus.init(row:))
         }
     }
 
@@ -56,17 +49,7 @@ extension PostgresQueue {
             FROM jobs j JOIN batches b USING (batch_id) JOIN videos v USING (video_id)
             WHERE \(condition) ORDER BY j.job_id LIMIT $1::bigint
             """, [limit < 0 ? nil : limit] + arguments
-        ).map { row in
-            JobRow(
-                jobID: try row.value("job_id"), batch: try row.value("batch"),
-                state: try row.state(), video: try row.value("video"),
-                question: try row.value("question"), priority: try row.value("priority"),
-                attemptsMade: try row.value("attempts_made"), errorClass: try row.errorClass(),
-                errorCode: try row.optional("error_code"),
-                errorMessage: try row.optional("error_message"),
-                customID: try row.optional("custom_id"), progress: try row.optional("progress"),
-                stage: try row.optional("stage"))
-        }
+        ).map(JobRow.init(row:))
     }
 
     package func show(_ job: JobID) async throws -> JobDetail? {
@@ -84,7 +67,7 @@ extension PostgresQueue {
             else { return nil }
             return JobDetail(
                 job: summary, expected: try row.optional("expected"),
-                choices: try row.list("choices_json"), model: try row.value("model"),
+                choices: try row.texts("choices_json"), model: try row.value("model"),
                 optionsJSON: try row.value("options_json"),
                 video: try VideoRecord(row: row).columns,
                 attempts: try session.run(
@@ -159,19 +142,5 @@ extension PostgresQueue {
                     queued: try row.value("queued"), running: try row.value("running"))
             }
         }
-    }
-}
-
-extension VideoRecord {
-    /// What is known of the video, by column name.
-    fileprivate var columns: [String: String] {
-        let values: [String: String?] = [
-            "content_id": contentID, "path": path, "size_bytes": "\(sizeBytes)",
-            "mtime_ns": "\(mtimeNanoseconds)", "duration_ms": durationMilliseconds.map { "\($0)" },
-            "width_px": width.map { "\($0)" }, "height_px": height.map { "\($0)" },
-            "fps": framesPerSecond.map { "\($0)" }, "frame_count": frameCount.map { "\($0)" },
-            "codec": codec, "container": container, "probe_error": probeError,
-        ]
-        return values.compactMapValues { $0 }
     }
 }

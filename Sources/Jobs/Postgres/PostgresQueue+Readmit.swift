@@ -23,13 +23,12 @@ extension PostgresQueue {
                     error_code = NULL, error_message = NULL, finished_at_ms = $2::bigint
                 WHERE job_id = $1::bigint
                 """, [job, now])
-            let names = Answer.columnTypes.map(\.name).joined(separator: ", ")
-            let values = Answer.columnTypes.enumerated().map { "$\($0 + 4)::\($1.type)" }
             try session.run(
                 """
-                INSERT INTO answers (job_id, attempt_id, recorded_at_ms, \(names))
-                VALUES ($1::bigint, $2::bigint, $3::bigint, \(values.joined(separator: ", ")))
-                """, [job, attempt, now] + line.answer.columns)
+                INSERT INTO answers (job_id, attempt_id, recorded_at_ms,
+                    \(Answer.columnNames))
+                VALUES ($1::bigint, $2::bigint, $3::bigint, \(Answer.postgresValues(from: 4)))
+                """, [job, attempt, now] + line.answer.postgresArguments)
             try session.close(attempt, outcome: "succeeded", nil, now)
             try session.record("readmitted", job: job, attempt: attempt, now)
             return .stored

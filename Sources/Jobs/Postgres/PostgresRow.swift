@@ -28,7 +28,7 @@ extension Array: PostgresValue where Element: PostgresValue {
 }
 
 /// One row of a result.
-struct PostgresRow {
+struct PostgresRow: ColumnReader {
     /// What the rows of one result share.
     final class Columns {
         let names: [String]
@@ -48,16 +48,8 @@ struct PostgresRow {
     /// In text form; `nil` for NULL.
     let texts: [String?]
 
-    /// The value of a column that may not be NULL.
-    func value<Value: PostgresDecodable>(_ column: String) throws(QueueError) -> Value {
-        guard let value: Value = try optional(column) else {
-            throw QueueError(.corrupt, "column \(column): expected a value, found NULL")
-        }
-        return value
-    }
-
     /// The value of a column, or `nil`.
-    func optional<Value: PostgresDecodable>(_ column: String) throws(QueueError) -> Value? {
+    func optional<Value: ColumnValue>(_ column: String) throws(QueueError) -> Value? {
         guard let place = columns.place(of: column) else {
             throw QueueError(.corrupt, "column \(column): is not in the result")
         }
@@ -71,35 +63,6 @@ struct PostgresRow {
     func isSet(_ column: String) throws(QueueError) -> Bool {
         let text: String? = try optional(column)
         return text != nil
-    }
-
-    func state() throws(QueueError) -> JobState {
-        let text: String = try value("state")
-        guard let state = JobState(rawValue: text) else {
-            throw QueueError(.corrupt, "column state: unknown state \(text)")
-        }
-        return state
-    }
-
-    func errorClass() throws(QueueError) -> ErrorClass? {
-        let text: String? = try optional("error_class")
-        return text.flatMap(ErrorClass.init(rawValue:))
-    }
-
-    func list(_ column: String) throws(QueueError) -> [String]? {
-        guard let text: String = try optional(column) else { return nil }
-        return try JSONText.decode(text, column: column)
-    }
-
-    func substitutedFrames() throws(QueueError) -> [SubstitutedFrame] {
-        guard let text: String = try optional("substituted_frames") else { return [] }
-        do {
-            return try JSONDecoder().decode([SubstitutedFrame].self, from: Data(text.utf8))
-        } catch {
-            throw QueueError(
-                .corrupt,
-                "column substituted_frames: expected a list of [row, requested, shown]: \(text)")
-        }
     }
 
     /// As a row of a view or table with its types.

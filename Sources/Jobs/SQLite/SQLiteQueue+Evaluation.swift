@@ -29,7 +29,7 @@ extension SQLiteQueue: EvaluationStore {
                 try Row.fetchAll(
                     db, sql: "SELECT * FROM evaluation_answers WHERE method_id = ? ORDER BY item",
                     arguments: [method]
-                ).map { try EvaluationAnswer(row: $0) }
+                ).map(EvaluationAnswer.init(row:))
             }
         }
     }
@@ -56,7 +56,11 @@ extension SQLiteQueue: EvaluationStore {
                 spec.manifest, spec.model, spec.manifestSHA256, spec.modelSHA256, spec.name,
             ])
         if let known {
-            try refuseOthers(db, items, of: known, spec)
+            let stored = try Row.fetchAll(
+                db, sql: "SELECT * FROM evaluation_items WHERE evaluation_id = ? ORDER BY item",
+                arguments: [known]
+            ).map(EvaluationItem.init(row:))
+            try spec.refuse(items, otherThan: stored)
             // The videos may have moved since.
             for (index, item) in items.enumerated() {
                 try db.execute(
@@ -79,26 +83,6 @@ extension SQLiteQueue: EvaluationStore {
         let id = db.lastInsertedRowID
         for (index, item) in items.enumerated() { try item.insert(db, id, index) }
         return id
-    }
-
-    /// Answers to other questions must not be taken for answers to these.
-    private static func refuseOthers(
-        _ db: Database, _ items: [EvaluationItem], of id: EvaluationID, _ spec: EvaluationSpec
-    ) throws {
-        var stored = try Row.fetchAll(
-            db, sql: "SELECT * FROM evaluation_items WHERE evaluation_id = ? ORDER BY item",
-            arguments: [id]
-        ).map { try EvaluationItem(row: $0) }
-        for index in stored.indices where index < items.count {
-            stored[index].video = items[index].video
-        }
-        guard stored == items else {
-            throw QueueError(
-                .invalid,
-                "\(spec.manifest): the evaluation `\(spec.name)` of this manifest was begun with other "
-                    + "questions (\(stored.count) stored, \(items.count) read as \(spec.format)); "
-                    + "begin again with --fresh or another --name")
-        }
     }
 
     private static func findOrMake(

@@ -1,5 +1,6 @@
 extension Answer {
-    /// Columns of `answers` that an answer fills, in the order of `columns`.
+    /// Columns of `answers` and of `evaluation_answers` that an answer fills, in the order of `columns`,
+    /// with PostgreSQL's types.
     static let columnTypes: [(name: String, type: String)] = [
         ("answer", "text"), ("choice", "text"), ("correct", "integer"), ("finish_reason", "text"),
         ("frames_used", "bigint"), ("visual_tokens", "bigint"), ("prompt_tokens", "bigint"),
@@ -13,22 +14,23 @@ extension Answer {
         ("substituted_frames", "text"), ("extra_json", "text"),
     ]
 
+    static let columnNames = columnTypes.map(\.name).joined(separator: ", ")
+
     /// A NUL, which PostgreSQL cannot store, becomes U+FFFD: no answer may be lost for it.
-    var columns: PostgresSession.Arguments {
+    var columns: [(any ColumnValue)?] {
         [
             answer.withoutNUL, choice?.withoutNUL, correct.map { $0 ? 1 : 0 },
-            finishReason.rawValue,
-            framesUsed,
-            visualTokens, promptTokens, outputTokens, attnFLOPsDense, attnFLOPsUsed,
-            attnFLOPsSavedPctPaper, llmFLOPsDense, llmFLOPsUsed, keptTokenRatioMean,
-            kvCacheBytesDense, kvCacheBytesUsed, peakHostBytes, peakDeviceBytes, decodeVideoMS,
-            visionMS, prefillMS, generateMS, totalMS, JSONText.encode(warnings.map(\.withoutNUL)),
-            JSONText.encode(substitutedFrames), extraJSON?.withoutNUL,
+            finishReason.rawValue, framesUsed, visualTokens, promptTokens, outputTokens,
+            attnFLOPsDense, attnFLOPsUsed, attnFLOPsSavedPctPaper, llmFLOPsDense, llmFLOPsUsed,
+            keptTokenRatioMean, kvCacheBytesDense, kvCacheBytesUsed, peakHostBytes,
+            peakDeviceBytes, decodeVideoMS, visionMS, prefillMS, generateMS, totalMS,
+            JSONText.encode(warnings.map(\.withoutNUL)), JSONText.encode(substitutedFrames),
+            extraJSON?.withoutNUL,
         ]
     }
 
     /// From the columns of `answers`.
-    init(row: PostgresRow) throws {
+    init(row: some ColumnReader) throws {
         let reason: String = try row.value("finish_reason")
         guard let finishReason = FinishReason(rawValue: reason) else {
             throw QueueError(.corrupt, "column finish_reason: unknown reason \(reason)")
@@ -52,7 +54,7 @@ extension Answer {
             decodeVideoMS: try row.optional("decode_video_ms"),
             visionMS: try row.optional("vision_ms"), prefillMS: try row.optional("prefill_ms"),
             generateMS: try row.optional("generate_ms"), totalMS: try row.value("total_ms"),
-            warnings: try row.list("warnings_json") ?? [],
+            warnings: try row.texts("warnings_json") ?? [],
             substitutedFrames: try row.substitutedFrames(),
             extraJSON: try row.optional("extra_json"))
     }
