@@ -138,3 +138,8 @@ package struct EnqueueReport: Sendable {
         self.rejected = rejected
     }
 }
+
+extension NewJob {
+    /// In which it begins.
+    var state: JobState { failure != nil ? .failed : held ? .held : .queued }
+}

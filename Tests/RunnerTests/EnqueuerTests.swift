@@ -157,14 +157,12 @@ import Testing
         defer { fixture.remove() }
         let path = try Self.write("a video", fixture.folder, "good.mp4")
         let probes = Mutex(0)
-        // Anew each time, as by another command: within one, a file is looked at once.
+        var enqueuer = Enqueuer(queue: fixture.queue) { _ in
+            probes.withLock { $0 += 1 }
+            return Self.facts
+        }
         func jobs() async throws -> [NewJob] {
-            var enqueuer = Enqueuer(queue: fixture.queue) { _ in
-                probes.withLock { $0 += 1 }
-                return Self.facts
-            }
-            return try await enqueuer.jobs(
-                [EnqueueItem(path: path, question: "What?")], Self.template)
+            try await enqueuer.jobs([EnqueueItem(path: path, question: "What?")], Self.template)
         }
         let batch = BatchSpec(name: "b", source: "-", specJSON: "{}")
         for round in 1...2 {

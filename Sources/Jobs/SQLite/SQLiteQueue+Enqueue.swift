@@ -79,13 +79,11 @@ private struct Insertion {
             return
         }
         let failure = item.failure?.storable
-        let state: JobState = item.failure != nil ? .failed : item.held ? .held : .queued
         try insert.execute(arguments: [
             rowForBatch(), video, row(for: item.config), item.customID, item.question,
             item.choices.map(JSONText.encode), item.expected, key, name(of: item.queue),
-            item.priority,
-            state.rawValue,
-            item.runAt?.milliseconds ?? now, item.maxAttempts, item.maxCrashes,
+            item.priority, item.state.rawValue, item.runAt?.milliseconds ?? now, item.maxAttempts,
+            item.maxCrashes,
             item.timeout.milliseconds, failure?.errorClass.rawValue, failure?.code,
             failure?.message, failure?.stage, now, item.failure == nil ? nil : now,
         ])
