@@ -29,10 +29,12 @@ extension Reliability {
             var jobs = 0
             var (crashes, checked) = (0, 0)
             for round in 0..<Reliability.bound(4, full: 200) {
-                let queued = Reliability.bound(80, full: 400)
+                let left = try await queue.remaining(JobSelection())
                 jobs += try await queue.enqueue(
                     BatchSpec(name: "storm", source: "-", specJSON: "{}"),
-                    (0..<queued).map { .storm("crash-\(round)-\($0)") }
+                    (0..<max(0, Reliability.bound(80, full: 400) - left)).map {
+                        .storm("crash-\(round)-\($0)")
+                    }
                 ).inserted.count
                 if round == 0 { try await crew.start() }
                 try await replaceEnded(crew)
