@@ -130,7 +130,7 @@ extension Reliability {
             let ending = try await worker.child.ended(within: .seconds(400))
             print("a lock of 300 s: the worker ended with \(ending)")
             #expect([.code(75), .code(0)].contains(ending))
-            _ = try await holder.ended()
+            _ = try await holder.ended(within: .seconds(400))
             let next = try StormProcess(store.location, "next", in: store.folder)
             #expect(try await next.child.ended() == .code(0))
             let audit = try await Audit(store.queue)

@@ -204,9 +204,11 @@ final class Partition {
             #expect(fenced < Double(leaseEnd) / 1000)
         }
         near.child.signal(SIGCONT)
+        // Until it has been told so, too: stopped before, it could not say it.
         try await eventually("the job of the ended lease is another's", within: .seconds(60)) {
-            try await queue.show(ids[.fence] ?? 0)?.job.state == .succeeded
+            folder.acknowledged().contains { $0.job == ids[.fence] }
         }
+        #expect(try await queue.show(ids[.fence] ?? 0)?.job.state == .succeeded)
         near.child.signal(SIGSTOP)
         network.mend()
 
