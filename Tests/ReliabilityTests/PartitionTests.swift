@@ -133,6 +133,19 @@ final class Partition {
 
     private func number(_ text: String) throws -> Int { Int(try sql(text)) ?? -1 }
 
+    private func endOfLease(_ job: JobID?) throws -> Int {
+        try number("SELECT lease_expires_at_ms FROM zipvl.jobs WHERE job_id = \(job ?? 0)")
+    }
+
+    /// As long as the link is there, a lease does not end.
+    private func expectProlonged(_ job: JobID?) async throws {
+        let first = try endOfLease(job)
+        try await eventually("the lease of job \(job ?? 0) is prolonged") {
+            try endOfLease(job) > first
+        }
+        #expect(folder.inferences("begun")[job ?? 0] == 1, "its lease ended: begun again")
+    }
+
     private func waitingAtGate() throws -> Int {
         try number(
             """
@@ -159,6 +172,7 @@ final class Partition {
             try await eventually("the worker of \(place) is at work") {
                 folder.inferences("begun")[ids[place] ?? 0] == 1
             }
+            if place == .fence { try await expectProlonged(ids[place]) }
         }
         try sql("UPDATE zipvl.gate SET is_closed = true")
         ids[.claim] = try await enqueue(.claim, round)
@@ -180,8 +194,7 @@ final class Partition {
         #expect(
             try await queue.show(ids[.claim] ?? 0)?.job.state == .running,
             "the claim went through")
-        let leaseEnd = try number(
-            "SELECT lease_expires_at_ms FROM zipvl.jobs WHERE job_id = \(ids[.fence] ?? 0)")
+        let leaseEnd = try endOfLease(ids[.fence])
 
         // Every worker hears of it in time, and the one whose lease ends gives up before that.
         var heard: [Place: Duration] = [:]

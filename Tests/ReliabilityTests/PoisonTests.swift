@@ -77,7 +77,8 @@ extension Reliability {
                 name: "\(UUID())")
             try await crew.start()
             var isOver = [false, false]
-            try await eventually("the queue is drained", within: .seconds(600)) {
+            let limit = Reliability.bound(120, full: 600)
+            try await eventually("the queue is drained", within: .seconds(limit)) {
                 for place in 0..<2 where !isOver[place] {
                     switch await crew.workers[place].child.endedNow() {
                     case nil: continue
