@@ -16,7 +16,7 @@ extension PostgresQueue {
                 .compactMap { lostJob($0, now: now) }
         }
         guard !lost.isEmpty else { return [] }
-        let rescued = try await work.transaction(within: environment.callLimit) {
+        let (rescued, holders) = try await work.transaction(within: environment.callLimit) {
             [environment] session in
             let now = try session.now(environment)
             var blamed: [WorkerID: Set<AttemptID>] = [:]
@@ -28,9 +28,11 @@ extension PostgresQueue {
                     lost, isBlamed: guilty.contains(lost.job.attempt), session, now)
             }
             if rescued.contains(where: { $0.fate == .requeued }) { try session.wakeWorkers() }
-            return rescued
+            let held = try session.runPrepared(Self.heldJobs).map(HeldJob.init(row:))
+            return (rescued, Set(held.map(\.worker.id)))
         }
-        for lost in lost where lost.isDead {
+        // Of a worker whose job somebody else had locked just now, the lock tells again next time.
+        for lost in lost where lost.isDead && !holders.contains(lost.job.worker.id) {
             if let path = lost.job.worker.lockPath { unlink(path) }
         }
         return rescued

@@ -1,5 +1,6 @@
 import Foundation
 import QueueTestSupport
+import Synchronization
 import Testing
 
 @testable import Jobs
@@ -88,6 +89,23 @@ extension PostgresTests {
             }
             #expect(taken.sorted() == ids)
             #expect(try test.database.value("SELECT count(*) FROM answers") == "400")
+        }
+
+        @Test func `a dead worker's job that was locked just now is taken back at the next look`()
+            async throws
+        {
+            let test = try PostgresTestQueue()
+            let jobs = try await test.enqueue(2)
+            let worker = try await test.worker()
+            for _ in jobs { _ = try await test.claim(worker) }
+            _ = test.queue.locks.withLock { $0.removeValue(forKey: worker) }
+            let other = try PostgresDatabase.Session(test.database)
+            _ = try other.execute(
+                "BEGIN; SELECT FROM zipvl.jobs WHERE job_id = \(jobs[0]) FOR UPDATE")
+            #expect(try await test.queue.rescue().map(\.job) == [jobs[1]])
+            _ = try other.execute("ROLLBACK")
+            // Its lease has not ended: only the lock tells.
+            #expect(try await test.queue.rescue().map(\.job) == [jobs[0]])
         }
 
         @Test func `a waiting worker hears of new work at once`() async throws {
