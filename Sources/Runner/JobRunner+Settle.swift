@@ -117,6 +117,9 @@ extension JobRunner {
         var wait = Duration.milliseconds(200)
         var shortages = 0
         while true {
+            // What is told during the call may be the call's own doing: it went through, only its reply
+            // did not come. The next call knows.
+            let wasTold = lease.takenAway.value == .leaseLost
             do {
                 let finish = try await busy.timing(call)
                 if isJournalled { journal?.acknowledge(attempt) }
@@ -129,11 +132,10 @@ extension JobRunner {
                     // Also when it goes through at last: nothing more is claimed.
                     end(with: problem)
                 }
-                let isTold = lease.takenAway.value == .leaseLost
                 var isHopeless = isJournalled && (shortages > 2 || stop.isForced)
                 // What is only given back comes back by itself when this worker has gone.
                 if case .interrupted = outcome { isHopeless = isHopeless || fatal != nil }
-                guard problem.isTransient, !isTold, !isHopeless, clock.uptime() < patience else {
+                guard problem.isTransient, !wasTold, !isHopeless, clock.uptime() < patience else {
                     giveUp(lease, problem, isJournalled: isJournalled)
                     return
                 }
@@ -150,7 +152,7 @@ extension JobRunner {
         guard isJournalled, !isRefused, !isTold else {
             if isJournalled { journal?.acknowledge(lease.claim.attempt) }
             close(lease, .lost)
-            if !isRefused { end(with: problem) }
+            if !isRefused && !isTold { end(with: problem) }
             return
         }
         unstored.insert(lease.claim.attempt)

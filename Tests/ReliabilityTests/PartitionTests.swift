@@ -228,8 +228,8 @@ final class Partition {
         try await eventually("all jobs of round \(round) are answered", within: .seconds(120)) {
             try await queue.remaining(JobSelection()) == 0
         }
-        try await eventually("all answers of round \(round) are acknowledged") {
-            Set(folder.acknowledged().map(\.job)).isSuperset(of: ids.values)
+        try await eventually("round \(round): \(unacknowledged(ids)) hears of its answer") {
+            unacknowledged(ids).isEmpty
         }
         let inferences = folder.inferences()
         for place in [Place.claim, .send, .reply, .heartbeat] {
@@ -238,6 +238,14 @@ final class Partition {
             #expect(attempts.map(\.outcome) == ["succeeded"], "\(place)")
         }
         #expect(inferences[ids[.fence] ?? 0] == 1, "the worker that was cut off stopped at it")
+    }
+
+    /// Places whose worker was not told that its answer is stored, with what it said last.
+    private func unacknowledged(_ ids: [Place: JobID]) -> [String] {
+        let told = Set(folder.acknowledged().map(\.job))
+        return ids.filter { !told.contains($0.value) }.keys.map { place in
+            "\(place) (\(crew[place]?.output.suffix(2000) ?? ""))"
+        }
     }
 
     func expectWhole() async throws {

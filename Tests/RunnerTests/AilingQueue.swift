@@ -7,6 +7,7 @@ final class AilingQueue: QueueBackend {
     private struct State {
         var heartbeatReply: HeartbeatReply?
         var completionFailures = 0
+        var losesReply = false
         var completions = 0
         var heartbeats = 0
         var claimError: QueueError?
@@ -31,6 +32,12 @@ final class AilingQueue: QueueBackend {
     var completionFailures: Int {
         get { state.withLock { $0.completionFailures } }
         set { state.withLock { $0.completionFailures = newValue } }
+    }
+    /// Whether the first completion goes through, and its reply is lost only after the worker has heard
+    /// that it does not hold the job any more.
+    var losesReply: Bool {
+        get { state.withLock { $0.losesReply } }
+        set { state.withLock { $0.losesReply = newValue } }
     }
     var claimError: QueueError? {
         get { state.withLock { $0.claimError } }
@@ -97,7 +104,13 @@ final class AilingQueue: QueueBackend {
         }
         if let completionError { throw completionError }
         if fails { throw QueueError(.busy, "locked") }
-        return try await base.complete(attempt, answer)
+        let finish = try await base.complete(attempt, answer)
+        guard losesReply, completions == 1 else { return finish }
+        // The second from here on has begun after the completion, and its reply has come.
+        let beats = heartbeats
+        while heartbeats < beats + 2 { try await Task.sleep(for: .milliseconds(1)) }
+        try await Task.sleep(for: .milliseconds(20))
+        throw QueueError(.unavailable, "the connection broke")
     }
 
     func enqueue(_ batch: BatchSpec, _ items: [NewJob]) async throws -> EnqueueReport {
