@@ -96,7 +96,9 @@ import Testing
         var options = RunnerOptions.quick
         options.lease = .seconds(60)
         options.heartbeat = .seconds(15)
+        let isAnswered = Latch<Void>()
         let engine = StubEngine(answer: { _, input in
+            defer { isAnswered.set(()) }
             // Three leases long; another host looks after every heartbeat.
             for _ in 0..<12 {
                 while !clock.isSleeping(for: 15) { try await Task.sleep(for: .milliseconds(1)) }
@@ -107,7 +109,11 @@ import Testing
             }
             return input
         })
-        let summary = try await runner(queue, engine, options, clock: clock.runnerClock).run()
+        let worker = runner(queue, engine, options, clock: clock.runnerClock)
+        let run = Task { try await worker.run() }
+        _ = await isAnswered.wait()
+        // Before it ends the worker may wait a moment.
+        let summary = try await clock.run { try await run.value }
         #expect(summary.succeeded == 1)
     }
 
