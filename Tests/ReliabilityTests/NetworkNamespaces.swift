@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import QueueTestSupport
 
 /// Two network namespaces with a link between them; gone with this value.
 final class NetworkNamespaces: Sendable {
@@ -58,6 +59,23 @@ final class NetworkNamespaces: Sendable {
                     })
             }
             thread.start()
+        }
+    }
+
+    /// A server in `near` that lets in whoever comes over the link, to any database, as any user.
+    ///
+    /// - Parameter options: further lines of its configuration
+    func server(_ options: String = "") async throws -> PostgresServer {
+        try await inNear {
+            let server = try PostgresServer(options: "listen_addresses = '*'\n\(options)")
+            let access = "\(server.folder ?? "")/data/pg_hba.conf"
+            let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: access))
+            try handle.seekToEnd()
+            try handle.write(contentsOf: Data("host all all 10.213.0.0/16 trust\n".utf8))
+            try handle.close()
+            try server.stop("fast")
+            try server.start()
+            return server
         }
     }
 
