@@ -48,14 +48,14 @@ extension Reliability {
             var (kills, hits) = (0, 0)
             var longest = Duration.zero
             while hits < storm.hits {
-                // However fast the machine, no kill meets an empty queue.
-                if try await store.remaining() < storm.supply {
-                    jobs += try await store.enqueue(jobs.count..<jobs.count + storm.supply)
-                }
                 let place = Int.random(in: 0..<4)
                 let victim = await crew.workers[place]
+                // However fast the others are, a worker that starts meets jobs, and no kill an empty queue.
                 try await eventually("worker \(victim.name) has come to work") {
-                    !victim.events.isEmpty || !victim.child.isRunning
+                    if try await store.remaining() < storm.supply {
+                        jobs += try await store.enqueue(jobs.count..<jobs.count + storm.supply)
+                    }
+                    return !victim.events.isEmpty || !victim.child.isRunning
                 }
                 try await Task.sleep(for: .milliseconds(.random(in: 5...100)))
                 guard try await victim.child.kill() else {
